@@ -1,0 +1,36 @@
+/** Options that every kind of test shares. */
+export const shared = {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        jsc: {
+          target: 'es2023',
+          parser: { syntax: 'typescript', decorators: true },
+          transform: { legacyDecorator: true, decoratorMetadata: true },
+          keepClassNames: true,
+        },
+        module: { type: 'es6' },
+        sourceMaps: 'inline',
+      },
+    ],
+  },
+  moduleNameMapper: {
+    '^@aviary/([^/]+)$': ['<rootDir>/libs/$1/src/index.ts', '<rootDir>/recipes/$1/src/index.ts'],
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
+  modulePathIgnorePatterns: ['/dist/'],
+  testTimeout: 60_000,
+};
+
+export default {
+  ...shared,
+  testMatch: [
+    '<rootDir>/{libs,recipes,apps}/*/test/**/*.spec.ts',
+    '<rootDir>/test/*.spec.ts',
+    '<rootDir>/test/{golden,scenarios,simulation,e2e}/**/*.spec.ts',
+  ],
+};

@@ -1,0 +1,32 @@
+export { CREATOR_ALL_ACL, OPEN_ACL, Permission, READ_ACL, acl, id } from './acl.js';
+export type { Acl, Id } from './acl.js';
+export {
+  CONTAINER_OWNER_HIGH,
+  CreateMode,
+  TTL_MS_MAX,
+  TTL_OWNER_TOP_BYTE,
+  isEphemeral,
+  isSequential,
+  isTtl,
+} from './create-mode.js';
+export { ErrorCode, errorCodeName } from './error-codes.js';
+export { FOUR_LETTER_WORDS, fourLetterCode, fourLetterWord } from './four-letter-words.js';
+export { FrameReader } from './frame-reader.js';
+export type { FrameFault, FrameSink } from './frame-reader.js';
+export { CLIENT_PORT_DEFAULT, FRAME_BYTES_MAX_DEFAULT, SET_WATCHES_BYTES_MAX } from './limits.js';
+export {
+  MULTI_END,
+  MULTI_HEADER_BYTES,
+  multiHeader,
+  multiRequest,
+  multiResponse,
+} from './multi.js';
+export type { MultiHeader, MultiOperation, MultiResult } from './multi.js';
+export { OpCode, Xid, opCodeName } from './opcodes.js';
+export * from './replies.js';
+export * from './requests.js';
+export * from './session-records.js';
+export { STAT_BYTES, StatOffset, stat } from './stat.js';
+export type { Stat } from './stat.js';
+export * from './transactions.js';
+export { AddWatchMode, KeeperState, WatchEventType, WatcherType } from './watch.js';
