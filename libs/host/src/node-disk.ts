@@ -66,6 +66,10 @@ class NodeDiskFile implements DiskFile {
 
   commit(bytes: Uint8Array, position: number, done: (error: DiskError | null) => void): void {
     const thread = this.thread();
+    if (this.handle.fd < 0) {
+      queueMicrotask(() => done(new DiskError('EBADF', this.path, 'write and fdatasync')));
+      return;
+    }
     if (!thread.canTake(bytes)) {
       this.commitThroughPool(bytes, position, done);
       return;
