@@ -81,6 +81,9 @@ export default tseslint.config(
   },
   {
     files: ['**/test/**/*.ts'],
+    languageOptions: {
+      parserOptions: { projectService: false, project: './tsconfig.tests.json' },
+    },
     rules: {
       'max-lines-per-function': 'off',
       '@typescript-eslint/no-non-null-assertion': 'off',
