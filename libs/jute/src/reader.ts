@@ -103,8 +103,9 @@ export class JuteReader {
 export function decodeUtf8(bytes: Uint8Array, start: number, end: number): string {
   try {
     return utf8.decode(bytes.subarray(start, end));
-  } catch (cause) {
-    if (cause instanceof TypeError) throw new JuteError('string is not UTF-8');
-    throw cause;
+  } catch {
+    // TextDecoder throws a TypeError at the first byte that is not UTF-8, maybe that of another
+    // realm, so it cannot be told by its class; there is no other cause.
+    throw new JuteError('string is not UTF-8');
   }
 }
