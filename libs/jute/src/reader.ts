@@ -73,7 +73,8 @@ export class JuteReader {
     const length = this.length();
     if (length < 0) return null;
     const start = this.skip(length);
-    return this.bytes.slice(start, start + length);
+    // Not `bytes.slice`: on a Buffer, which a socket reads into, that is a view and no copy.
+    return Uint8Array.prototype.slice.call(this.bytes, start, start + length);
   }
 
   /** A string; null and empty are different values. Bytes that are not UTF-8 are refused. */
