@@ -50,7 +50,8 @@ export class JuteWriter {
   }
 
   bool(value: boolean): void {
-    this.bytes[this.reserve(1)] = value ? 1 : 0;
+    const at = this.reserve(1); // first: it may replace the buffer
+    this.bytes[at] = value ? 1 : 0;
   }
 
   /** Bytes as they are, without a length. */
