@@ -1,3 +1,4 @@
+import { assert } from '@aviary/foundation';
 import { JuteError } from './error.js';
 import { JuteReader } from './reader.js';
 import { JuteWriter } from './writer.js';
@@ -75,6 +76,7 @@ export function vector<T>(element: Codec<T>): Codec<readonly T[]> {
 
 /** A count and that many elements; null (-1) and empty (0) are different values. */
 export function nullableVector<T>(element: Codec<T>): Codec<readonly T[] | null> {
+  assert(element.bytesMin > 0, 'an element takes at least one byte, or its count has no bound');
   return {
     bytesMin: 4,
     read: (reader) => {

@@ -132,14 +132,27 @@ export interface Transaction {
  *
  * For tools and tests; the server applies transactions from their bytes.
  *
- * @throws {JuteError} The bytes are no transaction that a server could replay.
+ * @throws {JuteError} The bytes are no transaction that a server could replay. Logs of servers before
+ * 3.4, whose create has no parentCVersion, count as such.
  */
 export function readTransaction(reader: JuteReader): Transaction {
   const header = txnHeader.read(reader);
   const codec = txnCodec(header.type);
   if (codec === undefined) throw new JuteError(`unknown transaction type ${header.type}`);
-  const isBareClose = header.type === OpCode.closeSession && reader.remaining < 4;
-  const body = isBareClose ? null : codec.read(reader);
+  const body = isBareClose(header, reader) ? null : codec.read(reader);
   const digest = reader.remaining >= TXN_DIGEST_BYTES ? txnDigest.read(reader) : null;
   return { header, record: body, digest };
+}
+
+/**
+ * Whether a closeSession stands without its record, as servers with `closeSessionTxn.enabled=false`
+ * write it: nothing follows the header, or the digest alone. A record of two paths is longer than a
+ * digest, so a count of two in as many bytes is the digest's version.
+ */
+function isBareClose(header: TxnHeader, reader: JuteReader): boolean {
+  if (header.type !== OpCode.closeSession) return false;
+  if (reader.remaining !== TXN_DIGEST_BYTES) return reader.remaining < 4;
+  const version = reader.int();
+  reader.position -= 4;
+  return version === DIGEST_VERSION;
 }
