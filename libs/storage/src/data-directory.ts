@@ -1,0 +1,158 @@
+import { isMissing, type Clock, type Disk, type Log } from '@aviary/foundation';
+import { DurableMarkFile } from './durable-mark.js';
+import { StorageError } from './errors.js';
+import {
+  UNFINISHED_PREFIX,
+  VERSION_DIRECTORY,
+  joinPath,
+  logFiles,
+  snapshotFiles,
+} from './file-names.js';
+import { purge } from './purge.js';
+import { recover, type Recovered, type RecoveryTarget } from './recovery.js';
+import { writeSnapshot, type SnapshotSource } from './snapshot-writer.js';
+import { TransactionLog, type LogListener, type TransactionLogOptions } from './transaction-log.js';
+
+/** Where a server keeps its data. */
+export interface DataDirectoryOptions {
+  readonly dataDir: string;
+  /** Default: `dataDir`. */
+  readonly dataLogDir?: string;
+}
+
+/**
+ * The directories `version-2` below `dataDir` (snapshots) and `dataLogDir` (logs), in ZooKeeper's
+ * layout: either server can go on with what the other left.
+ */
+export class DataDirectory {
+  readonly snapshotDirectory: string;
+  readonly logDirectory: string;
+  private readonly mark: DurableMarkFile;
+
+  constructor(
+    private readonly disk: Disk,
+    private readonly clock: Clock,
+    private readonly options: DataDirectoryOptions,
+  ) {
+    this.snapshotDirectory = joinPath(options.dataDir, VERSION_DIRECTORY);
+    this.logDirectory = joinPath(options.dataLogDir ?? options.dataDir, VERSION_DIRECTORY);
+    this.mark = new DurableMarkFile(disk, this.logDirectory, clock);
+  }
+
+  /**
+   * Creates the directories if need be and recovers what is in them into `target`.
+   *
+   * @throws {StorageError} What is there cannot be trusted; nothing was changed.
+   */
+  async recover(target: RecoveryTarget, log: Log): Promise<Recovered> {
+    const { disk, snapshotDirectory, logDirectory } = this;
+    await this.createDirectory(snapshotDirectory);
+    await this.createDirectory(logDirectory);
+    const snapshotNames = await disk.list(snapshotDirectory);
+    const logNames = await disk.list(logDirectory);
+    if (snapshotDirectory !== logDirectory) this.refuseMixture(snapshotNames, logNames);
+    const recovered = await recover(
+      disk,
+      {
+        snapshotDirectory,
+        logDirectory,
+        snapshots: snapshotFiles(snapshotNames),
+        logs: logFiles(logNames),
+        mark: await this.mark.read(),
+      },
+      target,
+      log,
+    );
+    await this.clearUnfinished(snapshotDirectory, snapshotNames);
+    if (logDirectory !== snapshotDirectory) await this.clearUnfinished(logDirectory, logNames);
+    return recovered;
+  }
+
+  /** Opens the log for what comes now; after {@link recover}. */
+  async openLog(options: TransactionLogOptions, listener: LogListener): Promise<TransactionLog> {
+    await this.mark.open();
+    return new TransactionLog(
+      this.disk,
+      this.logDirectory,
+      options,
+      this.mark,
+      this.clock,
+      listener,
+    );
+  }
+
+  /** Writes a snapshot; returns its size in bytes. @throws {DiskError} Nothing is lost. */
+  writeSnapshot(source: SnapshotSource): Promise<number> {
+    return writeSnapshot(this.disk, this.snapshotDirectory, source);
+  }
+
+  /** Removes what recovery will not need; returns the names. */
+  purge(keep: number): Promise<string[]> {
+    return purge(this.disk, this.snapshotDirectory, this.logDirectory, keep);
+  }
+
+  /** Bytes of all snapshots and of all logs. */
+  async sizes(): Promise<{ snapshots: number; logs: number }> {
+    return {
+      snapshots: await this.sizeOf(this.snapshotDirectory, 'snapshot'),
+      logs: await this.sizeOf(this.logDirectory, 'log'),
+    };
+  }
+
+  /** Creates a directory and makes its name durable, and those of the new ones above it. */
+  private async createDirectory(directory: string): Promise<void> {
+    const missing: string[] = [];
+    for (let at = directory; !(await this.exists(at)); at = parentOf(at)) missing.push(at);
+    if (missing.length === 0) return;
+    await this.disk.makeDirectory(directory);
+    for (const made of missing.reverse()) await this.disk.syncDirectory(parentOf(made));
+  }
+
+  private async exists(directory: string): Promise<boolean> {
+    try {
+      await this.disk.list(directory);
+      return true;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
+  }
+
+  private refuseMixture(snapshotNames: readonly string[], logNames: readonly string[]): void {
+    const strays = [
+      ...logFiles(snapshotNames).map(({ name }) => joinPath(this.snapshotDirectory, name)),
+      ...snapshotFiles(logNames).map(({ name }) => joinPath(this.logDirectory, name)),
+    ];
+    const stray = strays.at(0);
+    if (stray === undefined) return;
+    throw new StorageError(
+      stray,
+      null,
+      `dataDir (${this.options.dataDir}) keeps snapshots and dataLogDir ` +
+        `(${this.options.dataLogDir ?? this.options.dataDir}) keeps logs; move this file to the other`,
+    );
+  }
+
+  private async clearUnfinished(directory: string, names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      if (name.startsWith(UNFINISHED_PREFIX)) await this.disk.remove(joinPath(directory, name));
+    }
+  }
+
+  private async sizeOf(directory: string, kind: string): Promise<number> {
+    let bytes = 0;
+    for (const name of await this.disk.list(directory)) {
+      if (!name.startsWith(`${kind}.`)) continue;
+      const file = await this.disk.open(joinPath(directory, name), 'read');
+      bytes += await file.size();
+      await file.close();
+    }
+    return bytes;
+  }
+}
+
+function parentOf(directory: string): string {
+  const slash = directory.lastIndexOf('/');
+  if (slash < 0) return '.';
+  return slash === 0 ? '/' : directory.slice(0, slash);
+}

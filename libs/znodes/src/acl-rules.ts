@@ -1,0 +1,109 @@
+import { ErrorCode, Permission, type Acl, type Id } from '@aviary/protocol';
+import type { AuthSchemes } from './auth-schemes.js';
+
+/** Whoever asks: the ids that a connection holds. */
+export interface Principal {
+  readonly ids: readonly Id[];
+  /** Whether it passes every ACL. */
+  readonly isSuper: boolean;
+}
+
+/** The server itself, which no ACL binds. */
+export const SYSTEM_PRINCIPAL: Principal = { ids: [], isSuper: true };
+
+/** A connection that holds `ids`. */
+export function principalOf(ids: readonly Id[]): Principal {
+  return { ids, isSuper: ids.some(({ scheme }) => scheme === 'super') };
+}
+
+/** The permissions that `acls` give to everybody. */
+export function worldPermissions(acls: readonly Acl[]): number {
+  let perms = 0;
+  for (const { perms: given, id } of acls) {
+    if (id.scheme === 'world' && id.id === 'anyone') perms |= given;
+  }
+  return perms;
+}
+
+/** Whether some entry of `acls` gives any of the bits `wanted` to `who`. */
+export function isPermitted(
+  schemes: AuthSchemes,
+  acls: readonly Acl[],
+  wanted: number,
+  who: Principal,
+): boolean {
+  if (who.isSuper || acls.length === 0) return true;
+  for (const { perms, id } of acls) {
+    if ((perms & wanted) === 0) continue;
+    if (id.scheme === 'world' && id.id === 'anyone') return true;
+    const scheme = schemes.get(id.scheme);
+    if (scheme === undefined) continue;
+    for (const held of who.ids) {
+      if (held.scheme === id.scheme && scheme.matches(held.id, id.id)) return true;
+    }
+  }
+  return false;
+}
+
+/** Drops exact duplicates; the first of each stays. */
+function distinct(acls: readonly Acl[]): Acl[] {
+  const seen = new Set<string>();
+  return acls.filter(({ perms, id }) => {
+    const key = JSON.stringify([perms, id.scheme, id.id]);
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
+/**
+ * The list that is stored for the list that a client sent: duplicates dropped, `auth` replaced by
+ * the ids of the client.
+ *
+ * @returns The list, or the error code INVALIDACL. PrepRequestProcessor.fixupACL.
+ */
+export function storedAcl(
+  schemes: AuthSchemes,
+  requested: readonly Acl[] | null,
+  who: Principal,
+): readonly Acl[] | typeof ErrorCode.invalidAcl {
+  if (requested === null || requested.length === 0) return ErrorCode.invalidAcl;
+  const stored: Acl[] = [];
+  for (const acl of distinct(requested)) {
+    if (acl.id.scheme === 'auth') {
+      const own = who.ids.filter(({ scheme }) => schemes.get(scheme)?.isAuthenticated === true);
+      if (own.length === 0) return ErrorCode.invalidAcl;
+      for (const id of own) stored.push({ perms: acl.perms, id });
+    } else if (isValid(schemes, acl.id)) {
+      stored.push(acl);
+    } else {
+      return ErrorCode.invalidAcl;
+    }
+  }
+  return stored;
+}
+
+function isValid(schemes: AuthSchemes, { scheme, id }: Id): boolean {
+  if (scheme === 'world') return id === 'anyone';
+  return schemes.get(scheme)?.isValidId(id) ?? false;
+}
+
+/**
+ * The list that a caller without ADMIN may see: of every digest only the user.
+ * FinalRequestProcessor.handleGetACLRequest.
+ */
+export function maskedAcl(acls: readonly Acl[]): readonly Acl[] {
+  return acls.map((acl) => {
+    if (acl.id.scheme !== 'digest') return acl;
+    const colon = acl.id.id.indexOf(':');
+    const id = colon < 0 ? acl.id.id : `${acl.id.id.slice(0, colon)}:x`;
+    return { perms: acl.perms, id: { scheme: 'digest', id } };
+  });
+}
+
+/** Whether `who` may see the list as it is. */
+export function maySeeWholeAcl(
+  schemes: AuthSchemes,
+  acls: readonly Acl[],
+  who: Principal,
+): boolean {
+  return isPermitted(schemes, acls, Permission.admin, who);
+}

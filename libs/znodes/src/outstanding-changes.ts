@@ -1,0 +1,282 @@
+import { readInt32, writeInt32, writeUint53, zxidFromHalves, type Zxid } from '@aviary/foundation';
+import { OPEN_ACL } from '@aviary/protocol';
+import { aclListOf, type AclList } from './acl-table.js';
+import type { DataTree } from './data-tree.js';
+import {
+  STAT_IMAGE_BYTES,
+  StatImageOffset,
+  digestOfContent,
+  digestOfStat,
+  isSystemPath,
+} from './node-digest.js';
+import { NO_NODE, NodeKind, StatOffset } from './node-record.js';
+import { TreeDigest } from './tree-digest.js';
+
+const openList = aclListOf(OPEN_ACL);
+
+/**
+ * A node as it will be once every transaction that has been made is applied. Created, deleted and
+ * changed nodes have one each, and the parents of the first two.
+ */
+export class PendingNode {
+  /** The path, one character per byte of its UTF-8 form: good as a key and cheap to make. */
+  key = '';
+  /** The last transaction that touches it. */
+  zxid: Zxid = 0;
+  exists = false;
+  kind: NodeKind = NodeKind.persistent;
+  acl: AclList = openList;
+  children = 0;
+  dataBytes = 0;
+  /** Its number in the tree, or NO_NODE. */
+  node = NO_NODE;
+  /** The Stat, in the order in which it is digested. */
+  readonly image = new Uint8Array(STAT_IMAGE_BYTES);
+  /** Whether it counts in the digest of the tree: nodes below `/zookeeper` do not. */
+  isDigested = true;
+  digest = 0;
+  /** The state of the digest after path and data, once somebody needed it. */
+  contentState = 0;
+  isContentKnown = false;
+
+  get version(): number {
+    return readInt32(this.image, StatImageOffset.version);
+  }
+
+  get aversion(): number {
+    return readInt32(this.image, StatImageOffset.aversion);
+  }
+
+  /** Children ever created, unsigned: the number that a sequential child would get. */
+  get childrenCreated(): number {
+    return readInt32(this.image, StatImageOffset.childrenCreated) >>> 0;
+  }
+
+  setField(offset: number, value: number): void {
+    writeInt32(this.image, offset, value);
+  }
+
+  setZxid(offset: number, zxid: Zxid): void {
+    writeUint53(this.image, offset, zxid);
+  }
+
+  copy(other: PendingNode): void {
+    this.key = other.key;
+    this.zxid = other.zxid;
+    this.exists = other.exists;
+    this.kind = other.kind;
+    this.acl = other.acl;
+    this.children = other.children;
+    this.dataBytes = other.dataBytes;
+    this.node = other.node;
+    this.image.set(other.image);
+    this.isDigested = other.isDigested;
+    this.digest = other.digest;
+    this.contentState = other.contentState;
+    this.isContentKnown = other.isContentKnown;
+  }
+}
+
+/** What a multi did to a node: its state before, null when nothing was outstanding for it. */
+interface Undo {
+  readonly pending: PendingNode;
+  readonly before: PendingNode | null;
+}
+
+/**
+ * The difference between the tree and the tree as it will be: what transactions that are made but
+ * not yet applied have changed. New transactions are checked against both.
+ */
+export class OutstandingChanges {
+  /** The digest of the tree after the newest transaction. */
+  readonly digest = new TreeDigest();
+
+  private readonly byKey = new Map<string, PendingNode>();
+  /** Every touch in zxid order, to know when a node's last transaction is applied. */
+  private touched: PendingNode[] = [];
+  private touchedZxids: Zxid[] = [];
+  private touchedHead = 0;
+  private readonly pool: PendingNode[] = [];
+  private undo: Undo[] | null = null;
+  private readonly digestBeforeMulti = new TreeDigest();
+
+  constructor(private readonly tree: DataTree) {
+    this.digest.copy(tree.digest);
+  }
+
+  /** Nodes that have outstanding changes. */
+  get size(): number {
+    return this.byKey.size;
+  }
+
+  /** Drops everything, because the transactions will never be applied. */
+  clear(): void {
+    this.byKey.clear();
+    this.touched = [];
+    this.touchedZxids = [];
+    this.touchedHead = 0;
+    this.undo = null;
+    this.digest.copy(this.tree.digest);
+  }
+
+  /**
+   * The node at a path as it will be; null if it will not exist. Changing it is announced by
+   * {@link touch} before and {@link settle} after.
+   */
+  find(bytes: Uint8Array, start: number, end: number): PendingNode | null {
+    const key = keyOf(bytes, start, end);
+    const pending = this.byKey.get(key);
+    if (pending !== undefined) return pending.exists ? pending : null;
+    const node = this.tree.nodes.find(bytes, start, end);
+    return node === NO_NODE ? null : this.fromTree(key, node);
+  }
+
+  /** A place for a node that is to be created at a path where none exists. Touch it next. */
+  place(bytes: Uint8Array, start: number, end: number): PendingNode {
+    const key = keyOf(bytes, start, end);
+    const gone = this.byKey.get(key);
+    if (gone !== undefined) return gone;
+    const fresh = this.pool.pop() ?? new PendingNode();
+    fresh.key = key;
+    fresh.exists = false;
+    fresh.node = NO_NODE;
+    fresh.isDigested = !isSystemPath(bytes, start, end);
+    return fresh;
+  }
+
+  /** Says that the transaction `zxid` changes `pending`; it leaves the digest until settled. */
+  touch(pending: PendingNode, zxid: Zxid): void {
+    const isKnown = this.byKey.get(pending.key) === pending;
+    if (this.undo !== null) {
+      const before = isKnown ? new PendingNode() : null;
+      before?.copy(pending);
+      this.undo.push({ pending, before });
+    }
+    if (!isKnown) this.byKey.set(pending.key, pending);
+    if (pending.exists && pending.isDigested) this.digest.subtract(pending.digest);
+    pending.zxid = zxid;
+    this.touched.push(pending);
+    this.touchedZxids.push(zxid);
+  }
+
+  /** Says that `pending` is as the transaction leaves it: it enters the digest again. */
+  settle(pending: PendingNode): void {
+    if (!pending.exists || !pending.isDigested) return;
+    if (!pending.isContentKnown) {
+      pending.contentState = this.tree.contentDigestOf(pending.node);
+      pending.isContentKnown = true;
+    }
+    pending.digest = digestOfStat(pending.contentState, pending.image);
+    this.digest.add(pending.digest);
+  }
+
+  /** Gives `pending` other data. */
+  setContent(
+    pending: PendingNode,
+    path: Uint8Array,
+    pathStart: number,
+    pathEnd: number,
+    data: Uint8Array,
+    dataStart: number,
+    dataBytes: number,
+  ): void {
+    pending.dataBytes = dataBytes;
+    if (!pending.isDigested) return;
+    const dataEnd = dataStart + dataBytes;
+    pending.contentState = digestOfContent(path, pathStart, pathEnd, data, dataStart, dataEnd);
+    pending.isContentKnown = true;
+  }
+
+  /** From here on every touch can be taken back by {@link rollBack}. */
+  beginMulti(): void {
+    this.undo = [];
+    this.digestBeforeMulti.copy(this.digest);
+  }
+
+  commitMulti(): void {
+    this.undo = null;
+  }
+
+  /** Takes back what was touched since {@link beginMulti}; outside of a multi nothing. */
+  rollBack(): void {
+    const { undo } = this;
+    if (undo === null) return;
+    this.undo = null;
+    for (const { pending, before } of undo.reverse()) {
+      this.touched.pop();
+      this.touchedZxids.pop();
+      if (before === null) this.byKey.delete(pending.key);
+      else pending.copy(before);
+    }
+    this.digest.copy(this.digestBeforeMulti);
+  }
+
+  /** Says that the tree now shows every transaction up to `zxid`. */
+  applied(zxid: Zxid): void {
+    const { touched, touchedZxids } = this;
+    let head = this.touchedHead;
+    for (; head < touched.length && touchedZxids[head] <= zxid; head++) {
+      const pending = touched[head];
+      if (pending.zxid !== touchedZxids[head]) continue;
+      if (this.byKey.delete(pending.key)) this.pool.push(pending);
+    }
+    this.touchedHead = head;
+    if (head === touched.length) {
+      touched.length = 0;
+      touchedZxids.length = 0;
+      this.touchedHead = 0;
+    } else if (head > 1024 && head * 2 > touched.length) {
+      touched.splice(0, head);
+      touchedZxids.splice(0, head);
+      this.touchedHead = 0;
+    }
+  }
+
+  /** Calls `visit` for every node with outstanding changes. */
+  forEach(visit: (pending: PendingNode) => void): void {
+    this.byKey.forEach(visit);
+  }
+
+  /** What is outstanding for a node of the tree, or undefined. */
+  pendingOf(node: number): PendingNode | undefined {
+    if (this.byKey.size === 0) return undefined;
+    const { nodes } = this.tree;
+    nodes.select(node);
+    const start = nodes.pathAt;
+    return this.byKey.get(keyOf(nodes.bytes, start, start + nodes.pathLength));
+  }
+
+  private fromTree(key: string, node: number): PendingNode {
+    const { tree } = this;
+    const pending = this.pool.pop() ?? new PendingNode();
+    pending.key = key;
+    pending.exists = true;
+    pending.node = node;
+    pending.isContentKnown = false;
+    pending.acl = tree.aclOf(node);
+    const { nodes } = tree;
+    pending.kind = nodes.kind;
+    pending.dataBytes = nodes.dataBytes;
+    pending.children = readInt32(nodes.bytes, nodes.statAt + StatOffset.numChildren);
+    tree.fillStatImage(node, pending.image);
+    const start = nodes.pathAt;
+    pending.isDigested = !isSystemPath(nodes.bytes, start, start + nodes.pathLength);
+    pending.digest = tree.digestOf(node);
+    return pending;
+  }
+}
+
+/** The path as text, one character per byte. */
+export function keyOf(bytes: Uint8Array, start: number, end: number): string {
+  // A view of the whole slab each time would cost more than the text: Buffer's own method takes any array.
+  return latin1Slice.call(bytes, start, end);
+}
+
+const { latin1Slice } = Buffer.prototype as unknown as {
+  latin1Slice: (this: Uint8Array, start: number, end: number) => string;
+};
+
+/** The zxid in a field of a pending node's Stat. */
+export function zxidIn(pending: PendingNode, offset: number): Zxid {
+  return zxidFromHalves(readInt32(pending.image, offset), readInt32(pending.image, offset + 4));
+}
