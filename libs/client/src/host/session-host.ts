@@ -1,0 +1,253 @@
+import {
+  assertNever,
+  formatSessionId,
+  type ByteStream,
+  type Clock,
+  type Log,
+  type StreamHandler,
+  type Timer,
+} from '@aviary/foundation';
+import type { ServerName } from '../connection-string.js';
+import { SessionCore } from '../session/session-core.js';
+import type { SessionInput, SessionOutput, SessionSettings } from '../session/session-io.js';
+import type { SessionState } from '../session-state.js';
+import { Connector, type ConnectorPorts } from './connector.js';
+
+/** Bytes at the socket from which on no more requests are handed to it. */
+const BLOCKED_BYTES = 256 * 1024;
+/** A timer that is later than this tells of a stopped process or a blocked event loop. */
+const LATE_MS = 50;
+const TIMER_MS_MAX = 0x3fff_ffff;
+
+/** Outputs of the core that are not about the connection. */
+export type OwnerOutput = Exclude<
+  SessionOutput,
+  { readonly kind: 'connect' | 'disconnect' | 'send' }
+>;
+
+/** What the host needs from outside. */
+export interface HostPorts extends ConnectorPorts {
+  readonly log: Log;
+}
+
+/** One connection. Calls from a connection that was given up do not reach the core. */
+class Connection implements StreamHandler {
+  readonly stream: ByteStream;
+  private host: SessionHost | null;
+
+  constructor(host: SessionHost, stream: ByteStream) {
+    this.host = host;
+    this.stream = stream;
+  }
+
+  giveUp(): void {
+    this.host = null;
+    this.stream.destroy();
+  }
+
+  onBytes(bytes: Uint8Array, start: number, end: number): void {
+    this.host?.received(bytes, start, end);
+  }
+
+  onDrained(): void {
+    this.host?.drained();
+  }
+
+  onClosed(reason: Error | null): void {
+    const { host } = this;
+    this.host = null;
+    host?.broken(reason);
+  }
+}
+
+/**
+ * Drives a {@link SessionCore}: gives it a connection, the time and a timer, and passes on what it
+ * says to its owner.
+ */
+export class SessionHost {
+  readonly core: SessionCore;
+  readonly clock: Clock;
+  private readonly log: Log;
+  private readonly connector: Connector;
+  private readonly owner: (output: OwnerOutput) => void;
+  private connection: Connection | null = null;
+  /** Why there is no connection, for people. */
+  private problem: string | null = null;
+  private blocked = false;
+
+  private queue: SessionOutput[] = [];
+  private draining = false;
+  private flushScheduled = false;
+  private timer: Timer | null = null;
+  private timerAtMs = Infinity;
+
+  constructor(
+    settings: Omit<SessionSettings, 'serverCount'>,
+    servers: readonly ServerName[],
+    ports: HostPorts,
+    owner: (output: OwnerOutput) => void,
+  ) {
+    this.core = new SessionCore({ ...settings, serverCount: servers.length });
+    this.clock = ports.clock;
+    this.log = ports.log;
+    this.owner = owner;
+    this.connector = new Connector(
+      ports,
+      servers,
+      () => this.core.attemptTimeoutMs,
+      (stream) => this.opened(stream),
+    );
+  }
+
+  /** Why the last attempt to reach a server failed, for people; null while connected. */
+  get lastProblem(): string | null {
+    return this.connector.lastFailure ?? this.problem;
+  }
+
+  /** Feeds the core and does what it says. Inputs from inside of that are taken in order. */
+  dispatch(input: SessionInput): void {
+    const outputs = this.core.step(input);
+    for (const output of outputs) this.queue.push(output);
+    if (this.draining) return;
+    this.draining = true;
+    try {
+      while (this.queue.length > 0) {
+        const batch = this.queue;
+        this.queue = [];
+        for (const output of batch) this.perform(output);
+      }
+    } finally {
+      this.draining = false;
+    }
+    this.scheduleFlush();
+    this.armTimer();
+  }
+
+  /** @internal For the connection. */
+  received(bytes: Uint8Array, start: number, end: number): void {
+    this.dispatch({ kind: 'bytes', nowMs: this.clock.monotonicMs(), bytes, start, end });
+  }
+
+  /** @internal For the connection. */
+  drained(): void {
+    if (!this.blocked) return;
+    this.blocked = false;
+    this.dispatch({ kind: 'drained', nowMs: this.clock.monotonicMs() });
+  }
+
+  /** @internal For the connection. */
+  broken(cause: Error | null): void {
+    const remote = this.describeRemote();
+    this.connection = null;
+    const reason =
+      cause === null ? `${remote} closed the connection` : `${remote}: ${cause.message}`;
+    this.problem = reason;
+    this.dispatch({ kind: 'broken', nowMs: this.clock.monotonicMs(), reason });
+  }
+
+  private opened(stream: ByteStream): void {
+    const connection = new Connection(this, stream);
+    this.connection = connection;
+    this.blocked = false;
+    this.dispatch({ kind: 'opened', nowMs: this.clock.monotonicMs() });
+    stream.start(connection);
+  }
+
+  private perform(output: SessionOutput): void {
+    switch (output.kind) {
+      case 'send':
+        return this.send(output.bytes);
+      case 'connect':
+        return this.connector.start();
+      case 'disconnect':
+        this.problem = output.reason;
+        this.connector.stop();
+        this.connection?.giveUp();
+        this.connection = null;
+        return;
+      case 'state':
+        this.report(output.state);
+        return this.owner(output);
+      default:
+        return this.owner(output);
+    }
+  }
+
+  private send(bytes: Uint8Array): void {
+    const stream = this.connection?.stream;
+    if (stream === undefined || stream.write(bytes)) return;
+    if (stream.queuedBytes < BLOCKED_BYTES || this.blocked) return;
+    this.blocked = true;
+    this.dispatch({ kind: 'blocked' });
+  }
+
+  private scheduleFlush(): void {
+    if (this.flushScheduled || !this.core.wantsFlush) return;
+    this.flushScheduled = true;
+    this.clock.atEndOfTurn(() => {
+      this.flushScheduled = false;
+      this.dispatch({ kind: 'flush', nowMs: this.clock.monotonicMs() });
+    });
+  }
+
+  /** One timer for everything. One that is set too early only looks and is set again. */
+  private armTimer(): void {
+    const wakeAtMs = this.core.wakeAtMs;
+    if (wakeAtMs === Infinity) {
+      this.timer?.cancel();
+      this.timer = null;
+      this.timerAtMs = Infinity;
+      return;
+    }
+    if (this.timer !== null && this.timerAtMs <= wakeAtMs) return;
+    this.timer?.cancel();
+    const delayMs = Math.max(Math.ceil(wakeAtMs - this.clock.monotonicMs()), 1);
+    this.timerAtMs = wakeAtMs;
+    this.timer = this.clock.setTimer(Math.min(delayMs, TIMER_MS_MAX), () => this.onTimer(wakeAtMs));
+  }
+
+  private onTimer(dueMs: number): void {
+    this.timer = null;
+    this.timerAtMs = Infinity;
+    const tick = () => this.dispatch({ kind: 'tick', nowMs: this.clock.monotonicMs() });
+    // After a pause the socket may hold answers that prove the session alive: let them in first.
+    if (this.clock.monotonicMs() - dueMs > LATE_MS) this.clock.atEndOfTurn(tick);
+    else tick();
+  }
+
+  private describeRemote(): string {
+    const remote = this.connection?.stream.remote;
+    if (remote === undefined) return 'the server';
+    const { address, port } = remote;
+    return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  }
+
+  private report(state: SessionState): void {
+    switch (state.kind) {
+      case 'connected':
+      case 'reconnected': {
+        this.connector.established();
+        this.problem = null;
+        const { sessionId, timeoutMs, readOnly } = state;
+        const facts = { sessionId: formatSessionId(sessionId), timeoutMs, readOnly };
+        return this.log.info(`ZooKeeper client ${state.kind} to ${this.describeRemote()}`, facts);
+      }
+      case 'suspended':
+        return this.log.warn(`ZooKeeper client lost its connection: ${state.reason}`, {
+          sessionId: formatSessionId(state.sessionId),
+        });
+      case 'lost':
+        return this.log.error(`ZooKeeper session lost (${state.reason})`, {
+          sessionId: formatSessionId(state.sessionId),
+        });
+      case 'authFailed':
+        return this.log.error('the ZooKeeper server refused the credentials of this client');
+      case 'closed':
+        return this.log.info('ZooKeeper client closed', { sessionClosed: state.sessionClosed });
+      case 'connecting':
+        return;
+      default:
+        return assertNever(state);
+    }
+  }
+}
