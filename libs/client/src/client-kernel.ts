@@ -151,11 +151,10 @@ export class ClientKernel {
         reject(failureError(operation, 'aborted', notes));
         return;
       }
+      const nowMs = this.clock.monotonicMs();
       const deadlineMs = this.deadlineOf(options.deadlineMs, this.settings.requestDeadlineMs);
-      const deadlineAtMs =
-        deadlineMs === Infinity ? Infinity : this.clock.monotonicMs() + deadlineMs;
-      const terms = { deadlineAtMs, inSession: inSession ?? null, watch };
-      const call = new Call(operation, deadlineMs, terms, resolve, reject);
+      const terms = { nowMs, deadlineMs, inSession: inSession ?? null, watch };
+      const call = new Call(operation, terms, resolve, reject);
       if (signal !== undefined) {
         call.abortWith(signal, () => this.host.dispatch({ kind: 'abort', request: call }));
       }

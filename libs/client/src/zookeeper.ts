@@ -45,8 +45,12 @@ function attempt<T>(run: () => Promise<T>): Promise<T> {
   try {
     return run();
   } catch (error) {
-    return Promise.reject(error instanceof Error ? error : new Error(String(error)));
+    return rejection(error);
   }
+}
+
+function rejection<T>(error: unknown): Promise<T> {
+  return Promise.reject(error instanceof Error ? error : new Error(String(error)));
 }
 
 /**
@@ -281,7 +285,7 @@ export class ZooKeeper {
 
   /** The ensemble's configuration as the server keeps it: text, one line per server. */
   getConfig(options: CallOptions = {}): Promise<NodeData> {
-    return this.run(() => this.operations.config(), options);
+    return this.run(() => this.rootOperations.get('/zookeeper/config', false), options);
   }
 
   /** Makes `path` and every node above it that is missing, the chroot included. */
@@ -393,6 +397,10 @@ export class ZooKeeper {
   }
 
   private run<T>(operation: () => Operation<T>, options: CallOptions): Promise<T> {
-    return attempt(() => this.kernel.run(operation(), options));
+    try {
+      return this.kernel.run(operation(), options);
+    } catch (error) {
+      return rejection(error);
+    }
   }
 }

@@ -53,7 +53,8 @@ class ScriptedRequest extends SessionRequest {
       readonly watch: OneShotWatch | null;
     },
   ) {
-    super({ opCode: opCodes[op] ?? 0, repeatable: reads.has(op), ...terms });
+    const { deadlineAtMs, inSession, watch } = terms;
+    super(opCodes[op] ?? 0, reads.has(op), deadlineAtMs, inSession, watch);
     this.label = label;
     this.path = path;
   }

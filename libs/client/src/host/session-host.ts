@@ -75,7 +75,7 @@ export class SessionHost {
   private problem: string | null = null;
   private blocked = false;
 
-  private queue: SessionOutput[] = [];
+  private readonly queue: (readonly SessionOutput[])[] = [];
   private draining = false;
   private flushScheduled = false;
   private timer: Timer | null = null;
@@ -107,20 +107,24 @@ export class SessionHost {
   /** Feeds the core and does what it says. Inputs from inside of that are taken in order. */
   dispatch(input: SessionInput): void {
     const outputs = this.core.step(input);
-    for (const output of outputs) this.queue.push(output);
-    if (this.draining) return;
+    if (this.draining) {
+      if (outputs.length > 0) this.queue.push(outputs);
+      return;
+    }
+    if (outputs.length > 0) this.drain(outputs);
+    this.scheduleFlush();
+    this.armTimer();
+  }
+
+  private drain(outputs: readonly SessionOutput[]): void {
     this.draining = true;
     try {
-      while (this.queue.length > 0) {
-        const batch = this.queue;
-        this.queue = [];
+      for (let batch: typeof outputs | undefined = outputs; batch; batch = this.queue.shift()) {
         for (const output of batch) this.perform(output);
       }
     } finally {
       this.draining = false;
     }
-    this.scheduleFlush();
-    this.armTimer();
   }
 
   /** @internal For the connection. */

@@ -16,11 +16,8 @@ import {
 } from '../errors.js';
 import { errorForCode } from '../server-errors.js';
 import type { Reply } from '../session/session-io.js';
-import {
-  SessionRequest,
-  type FailureReason,
-  type RequestTerms,
-} from '../session/session-request.js';
+import { SessionRequest, type FailureReason } from '../session/session-request.js';
+import type { WatchHandle } from '../watches/watch.js';
 import { whenAborted } from './abort-listeners.js';
 import type { Operation } from './operation.js';
 
@@ -71,6 +68,15 @@ export function failureError(
   });
 }
 
+/** Under which conditions a call is made. */
+export interface CallTerms {
+  readonly nowMs: number;
+  /** From now; Infinity: no limit. */
+  readonly deadlineMs: number;
+  readonly inSession: bigint | null;
+  readonly watch: WatchHandle | null;
+}
+
 const reader = new JuteReader(new Uint8Array(0));
 
 /** One call of a public method, on its way through the session. */
@@ -85,12 +91,12 @@ export class Call<T> extends SessionRequest {
 
   constructor(
     operation: Operation<T>,
-    deadlineMs: number,
-    terms: Omit<RequestTerms, 'opCode' | 'repeatable'>,
+    terms: CallTerms,
     resolve: (value: T) => void,
     reject: (error: CoordinationError) => void,
   ) {
-    super({ ...terms, opCode: operation.opCode, repeatable: operation.repeatable });
+    const { deadlineMs, nowMs, inSession, watch } = terms;
+    super(operation.opCode, operation.repeatable, nowMs + deadlineMs, inSession, watch);
     this.operation = operation;
     this.deadlineMs = deadlineMs;
     this.resolve = resolve;

@@ -1,4 +1,4 @@
-import { JuteError, type JuteReader } from '@aviary/jute';
+import { JuteError, type JuteReader, type JuteWriter } from '@aviary/jute';
 import {
   ErrorCode,
   OpCode,
@@ -11,7 +11,7 @@ import type { CoordinationError } from '../errors.js';
 import { TransactionFailedError, errorForCode } from '../server-errors.js';
 import { checkPath } from './arguments.js';
 import type { NodeData, NodeOperations } from './node-operations.js';
-import type { Operation } from './operation.js';
+import { reading, writing, type Operation } from './operation.js';
 import { readData, readStat } from './stat-reader.js';
 
 /** One operation of a transaction: what is sent, and what to call it in errors. */
@@ -67,26 +67,21 @@ export function transactionOperation(
   operations: NodeOperations,
 ): Operation<unknown[]> {
   const bodies = steps.map((step) => step.body);
-  return {
-    name: 'transaction',
-    path: steps[0]?.path ?? null,
-    opCode: OpCode.multi,
-    repeatable: false,
-    writeBody: (writer) => multiRequest.write(writer, bodies),
-    read: (reader) => {
-      const results: unknown[] = [];
-      const codes: number[] = [];
-      for (const { type, code } of resultsIn(reader)) {
-        if (type === OpCode.error) codes.push(code);
-        else results.push(readStepResult(reader, type, operations));
-      }
-      if (codes.length > 0) throw failureOf(steps, codes);
-      if (results.length !== steps.length) {
-        throw new JuteError(`${results.length} results for ${steps.length} operations`);
-      }
-      return results;
-    },
-  };
+  const write = (writer: JuteWriter) => multiRequest.write(writer, bodies);
+  const path = steps[0]?.path ?? null;
+  return writing('transaction', path, OpCode.multi, write, (reader) => {
+    const results: unknown[] = [];
+    const codes: number[] = [];
+    for (const { type, code } of resultsIn(reader)) {
+      if (type === OpCode.error) codes.push(code);
+      else results.push(readStepResult(reader, type, operations));
+    }
+    if (codes.length > 0) throw failureOf(steps, codes);
+    if (results.length !== steps.length) {
+      throw new JuteError(`${results.length} results for ${steps.length} operations`);
+    }
+    return results;
+  });
 }
 
 /** One read of a multi-read. */
@@ -114,28 +109,22 @@ export function multiReadOperation<const R extends readonly ReadRequest[]>(
     const request = { path: operations.serverPath(path), watch: false };
     return { type: kind === 'get' ? OpCode.getData : OpCode.getChildren, request };
   });
-  return {
-    name: 'multiRead',
-    path: reads[0]?.path ?? null,
-    opCode: OpCode.multiRead,
-    repeatable: true,
-    writeBody: (writer) => multiRequest.write(writer, bodies),
-    read: (reader) => {
-      const results: PromiseSettledResult<unknown>[] = [];
-      for (const { type, code } of resultsIn(reader)) {
-        const path = reads[results.length]?.path ?? null;
-        if (type === OpCode.error) {
-          results.push({ status: 'rejected', reason: errorForCode(code, 'multiRead', path) });
-        } else {
-          results.push({ status: 'fulfilled', value: readOne(reader, type) });
-        }
+  const write = (writer: JuteWriter) => multiRequest.write(writer, bodies);
+  return reading('multiRead', reads[0]?.path ?? null, OpCode.multiRead, write, (reader) => {
+    const results: PromiseSettledResult<unknown>[] = [];
+    for (const { type, code } of resultsIn(reader)) {
+      const path = reads[results.length]?.path ?? null;
+      if (type === OpCode.error) {
+        results.push({ status: 'rejected', reason: errorForCode(code, 'multiRead', path) });
+      } else {
+        results.push({ status: 'fulfilled', value: readOne(reader, type) });
       }
-      if (results.length !== reads.length) {
-        throw new JuteError(`${results.length} results for ${reads.length} reads`);
-      }
-      return results as ReadResults<R>;
-    },
-  };
+    }
+    if (results.length !== reads.length) {
+      throw new JuteError(`${results.length} results for ${reads.length} reads`);
+    }
+    return results as ReadResults<R>;
+  });
 }
 
 function readOne(reader: JuteReader, type: number): unknown {

@@ -1,4 +1,4 @@
-import type { JuteWriter } from '@aviary/jute';
+import type { JuteReader, JuteWriter } from '@aviary/jute';
 import {
   CreateMode,
   ErrorCode,
@@ -8,16 +8,12 @@ import {
   createTtlRequest,
   deleteRequest,
   getAclResponse,
-  getAllChildrenNumberResponse,
   getChildrenResponse,
-  getEphemeralsRequest,
   getEphemeralsResponse,
   isTtl,
-  pathRequest,
   pathWatchRequest,
   setAclRequest,
   setDataRequest,
-  syncRequest,
   whoAmIResponse,
   type Acl,
   type CreateTtlRequest,
@@ -37,7 +33,7 @@ import {
   type NodeInput,
   type VersionCondition,
 } from './arguments.js';
-import type { Operation } from './operation.js';
+import { reading, writing, type Operation } from './operation.js';
 import { readData, readStat } from './stat-reader.js';
 
 /** A node that was made: its path, with the number of a sequential one, and its Stat. */
@@ -112,48 +108,36 @@ export class NodeOperations {
     settings: CreateSettings,
   ): Operation<CreatedNode> {
     const { opCode, request } = this.createBody('create', path, data, settings);
-    return {
-      name: 'create',
-      path,
-      opCode,
-      repeatable: false,
-      writeBody: (writer) => {
-        if (opCode === OpCode.createTTL) createTtlRequest.write(writer, request);
-        else createRequest.write(writer, request);
-      },
-      read: (reader) => {
-        const created = reader.ustring() ?? request.path;
-        return { path: this.clientPath(created), stat: readStat(reader) };
-      },
+    const write = (writer: JuteWriter) => {
+      if (opCode === OpCode.createTTL) createTtlRequest.write(writer, request);
+      else createRequest.write(writer, request);
     };
+    return writing('create', path, opCode, write, (reader) => {
+      const created = reader.ustring() ?? request.path;
+      return { path: this.clientPath(created), stat: readStat(reader) };
+    });
   }
 
   get(path: string, watch: boolean): Operation<NodeData> {
     checkPath(path, 'get');
-    return {
-      ...this.read('get', path, OpCode.getData, watch),
-      read: (reader) => ({ data: readData(reader), stat: readStat(reader) }),
-    };
+    return reading('get', path, OpCode.getData, this.pathAndWatch(path, watch), readNode);
   }
 
   exists(path: string, watch: boolean): Operation<Stat | null> {
     checkPath(path, 'exists');
-    return {
-      ...this.read('exists', path, OpCode.exists, watch),
-      read: readStat,
-      resultOf: (code) => (code === ErrorCode.noNode ? null : undefined),
-    };
+    const write = this.pathAndWatch(path, watch);
+    return reading('exists', path, OpCode.exists, write, readStat, (code) =>
+      code === ErrorCode.noNode ? null : undefined,
+    );
   }
 
   children(path: string, watch: boolean): Operation<NodeChildren> {
     checkPath(path, 'children');
-    return {
-      ...this.read('children', path, OpCode.getChildren2, watch),
-      read: (reader) => {
-        const { children } = getChildrenResponse.read(reader);
-        return { children, stat: readStat(reader) };
-      },
-    };
+    const write = this.pathAndWatch(path, watch);
+    return reading('children', path, OpCode.getChildren2, write, (reader) => {
+      const { children } = getChildrenResponse.read(reader);
+      return { children, stat: readStat(reader) };
+    });
   }
 
   setBody(
@@ -172,11 +156,8 @@ export class NodeOperations {
 
   set(path: string, data: NodeInput, condition: VersionCondition): Operation<Stat> {
     const request = this.setBody('set', path, data, condition);
-    return {
-      ...write('set', path, OpCode.setData),
-      writeBody: (writer) => setDataRequest.write(writer, request),
-      read: readStat,
-    };
+    const write = (writer: JuteWriter) => setDataRequest.write(writer, request);
+    return writing('set', path, OpCode.setData, write, readStat);
   }
 
   /** Path and version: the body of a delete and of a check. */
@@ -187,19 +168,15 @@ export class NodeOperations {
 
   delete(path: string, condition: VersionCondition): Operation<void> {
     const request = this.versionBody('delete', path, condition);
-    return {
-      ...write('delete', path, OpCode.delete),
-      writeBody: (writer) => deleteRequest.write(writer, request),
-      read: () => undefined,
-    };
+    const write = (writer: JuteWriter) => deleteRequest.write(writer, request);
+    return writing('delete', path, OpCode.delete, write, nothing);
   }
 
   getAcl(path: string): Operation<NodeAcl> {
     checkPath(path, 'getAcl');
-    return {
-      ...this.pathOperation('getAcl', path, OpCode.getACL),
-      read: (reader) => getAclResponse.read(reader),
-    };
+    return reading('getAcl', path, OpCode.getACL, this.pathAlone(path), (reader) =>
+      getAclResponse.read(reader),
+    );
   }
 
   setAcl(path: string, acl: readonly Acl[], condition: VersionCondition): Operation<Stat> {
@@ -209,68 +186,37 @@ export class NodeOperations {
       acl: aclOf(acl, 'setAcl', path),
       version: versionOf(condition, 'setAcl', path),
     };
-    return {
-      ...write('setAcl', path, OpCode.setACL),
-      writeBody: (writer) => setAclRequest.write(writer, request),
-      read: readStat,
-    };
+    const write = (writer: JuteWriter) => setAclRequest.write(writer, request);
+    return writing('setAcl', path, OpCode.setACL, write, readStat);
   }
 
   sync(path: string): Operation<void> {
     checkPath(path, 'sync');
-    const request = { path: this.serverPath(path) };
-    return {
-      ...this.pathOperation('sync', path, OpCode.sync),
-      writeBody: (writer) => syncRequest.write(writer, request),
-      read: () => undefined,
-    };
+    return reading('sync', path, OpCode.sync, this.pathAlone(path), nothing);
   }
 
   countDescendants(path: string): Operation<number> {
     checkPath(path, 'countDescendants');
-    return {
-      ...this.pathOperation('countDescendants', path, OpCode.getAllChildrenNumber),
-      read: (reader) => getAllChildrenNumberResponse.read(reader).totalNumber,
-    };
+    const { getAllChildrenNumber } = OpCode;
+    return reading('countDescendants', path, getAllChildrenNumber, this.pathAlone(path), (reader) =>
+      reader.int(),
+    );
   }
 
   ephemerals(prefix: string): Operation<readonly string[]> {
-    const request = { prefixPath: this.chroot.toServer(prefix) };
-    return {
-      ...this.pathOperation('ephemerals', prefix, OpCode.getEphemerals),
-      writeBody: (writer) => getEphemeralsRequest.write(writer, request),
-      read: (reader) => {
-        const { ephemerals } = getEphemeralsResponse.read(reader);
-        return ephemerals.map((path) => this.chroot.toClient(path)).filter((p) => p !== null);
-      },
-    };
+    const write = this.pathAlone(prefix);
+    return reading('ephemerals', prefix, OpCode.getEphemerals, write, (reader) => {
+      const { ephemerals } = getEphemeralsResponse.read(reader);
+      return ephemerals.map((path) => this.chroot.toClient(path)).filter((p) => p !== null);
+    });
   }
 
   whoAmI(): Operation<readonly Identity[]> {
-    return {
-      name: 'whoAmI',
-      path: null,
-      opCode: OpCode.whoAmI,
-      repeatable: true,
-      writeBody: () => undefined,
-      read: (reader) =>
-        whoAmIResponse
-          .read(reader)
-          .clientInfo.map(({ authScheme, user }) => ({ scheme: authScheme, user })),
-    };
-  }
-
-  /** The ensemble's configuration: a path of the server, whatever the chroot. */
-  config(): Operation<NodeData> {
-    const path = '/zookeeper/config';
-    return {
-      name: 'getConfig',
-      path,
-      opCode: OpCode.getData,
-      repeatable: true,
-      writeBody: (writer) => pathWatchRequest.write(writer, { path, watch: false }),
-      read: (reader) => ({ data: readData(reader), stat: readStat(reader) }),
-    };
+    return reading('whoAmI', null, OpCode.whoAmI, nothing, (reader) =>
+      whoAmIResponse
+        .read(reader)
+        .clientInfo.map(({ authScheme, user }) => ({ scheme: authScheme, user })),
+    );
   }
 
   serverPath(path: string): string {
@@ -282,42 +228,19 @@ export class NodeOperations {
     return this.chroot.toClient(path) ?? path;
   }
 
-  private read(
-    name: string,
-    path: string,
-    opCode: number,
-    watch: boolean,
-  ): Omit<Operation<never>, 'read'> {
+  private pathAndWatch(path: string, watch: boolean): (writer: JuteWriter) => void {
     const request = { path: this.serverPath(path), watch };
-    return {
-      name,
-      path,
-      opCode,
-      repeatable: true,
-      writeBody: (writer: JuteWriter) => pathWatchRequest.write(writer, request),
-    };
+    return (writer) => pathWatchRequest.write(writer, request);
   }
 
-  private pathOperation(
-    name: string,
-    path: string,
-    opCode: number,
-  ): Omit<Operation<never>, 'read'> {
-    const request = { path: this.serverPath(path) };
-    return {
-      name,
-      path,
-      opCode,
-      repeatable: true,
-      writeBody: (writer: JuteWriter) => pathRequest.write(writer, request),
-    };
+  private pathAlone(path: string): (writer: JuteWriter) => void {
+    const serverPath = this.serverPath(path);
+    return (writer) => writer.ustring(serverPath);
   }
 }
 
-function write(
-  name: string,
-  path: string,
-  opCode: number,
-): Omit<Operation<never>, 'read' | 'writeBody'> {
-  return { name, path, opCode, repeatable: false };
+function readNode(reader: JuteReader): NodeData {
+  return { data: readData(reader), stat: readStat(reader) };
 }
+
+function nothing(): void {}

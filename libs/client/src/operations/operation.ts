@@ -35,7 +35,32 @@ export interface Operation<T> {
   /** Reads the body of an answer without an error. */
   read(reader: JuteReader, reply: Reply): T;
   /** The result for an error code that is a result; undefined: it is an error. */
-  readonly resultOf?: (code: number, reply: Reply) => T | undefined;
+  readonly resultOf: ((code: number, reply: Reply) => T | undefined) | null;
+}
+
+type WriteBody = Operation<unknown>['writeBody'];
+
+/** An operation that changes nothing. */
+export function reading<T>(
+  name: string,
+  path: string | null,
+  opCode: number,
+  writeBody: WriteBody,
+  read: Operation<T>['read'],
+  resultOf: Operation<T>['resultOf'] = null,
+): Operation<T> {
+  return { name, path, opCode, repeatable: true, writeBody, read, resultOf };
+}
+
+/** An operation that must not be sent twice. */
+export function writing<T>(
+  name: string,
+  path: string | null,
+  opCode: number,
+  writeBody: WriteBody,
+  read: Operation<T>['read'],
+): Operation<T> {
+  return { name, path, opCode, repeatable: false, writeBody, read, resultOf: null };
 }
 
 /** A result with the zxid that the server had reached when it gave it. */
@@ -50,9 +75,12 @@ function zxidOf(reply: Reply): bigint {
 
 /** The same operation, with the zxid of the answer. */
 export function stamped<T>(operation: Operation<T>): Operation<Stamped<T>> {
-  const { resultOf } = operation;
+  const { name, path, opCode, repeatable, resultOf } = operation;
   return {
-    ...operation,
+    name,
+    path,
+    opCode,
+    repeatable,
     writeBody: (writer) => operation.writeBody(writer),
     read: (reader, reply) => ({ value: operation.read(reader, reply), zxid: zxidOf(reply) }),
     resultOf: (code, reply) => {

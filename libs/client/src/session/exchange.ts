@@ -139,7 +139,7 @@ export class Exchange {
     const { lanes, settings } = this;
     while (this.wantsFlush && this.writer.position < FLUSH_BYTES) {
       const request = lanes.next();
-      if (request === undefined) break;
+      if (request === null) break;
       const result = lanes.send(request, this.writer, nowMs, settings.frameBytesMax);
       if (result === 'tooLarge') {
         const detail = `it is longer than ${settings.frameBytesMax} bytes`;

@@ -1,6 +1,7 @@
 import type { JuteWriter } from '@aviary/jute';
 import { Deque } from './deque.js';
 import { InternalRequest, type SessionRequest } from './session-request.js';
+import { WaitingList } from './waiting-list.js';
 
 const XID_MAX = 0x7fff_ffff;
 
@@ -27,8 +28,7 @@ export type SendResult = 'sent' | 'tooLarge';
  * not sent: what a session has applied stays a prefix of what its owner asked for.
  */
 export class RequestLanes {
-  /** In order of submission. A set, because requests leave from the middle when they are aborted. */
-  private waiting = new Set<SessionRequest>();
+  private readonly waiting = new WaitingList();
   private readonly inFlight = new Deque<SessionRequest>();
   private lastXid = 0;
   /** No request that is in a lane has a deadline before this; a bound, for those leave silently. */
@@ -60,19 +60,18 @@ export class RequestLanes {
   enqueue(request: SessionRequest): void {
     if (this.isEmpty) this.deadlineBoundMs = Infinity;
     request.phase = 'waiting';
-    this.waiting.add(request);
+    this.waiting.push(request);
     if (request.deadlineAtMs < this.deadlineBoundMs) this.deadlineBoundMs = request.deadlineAtMs;
   }
 
   /** The request that is to be sent next. */
-  next(): SessionRequest | undefined {
-    for (const request of this.waiting) return request;
-    return undefined;
+  next(): SessionRequest | null {
+    return this.waiting.first;
   }
 
   /** Takes back a request that was not sent. */
   withdraw(request: SessionRequest): void {
-    this.waiting.delete(request);
+    this.waiting.remove(request);
   }
 
   /** Appends the frame of `request` and moves it to those that wait for answers. */
@@ -82,7 +81,7 @@ export class RequestLanes {
     nowMs: number,
     frameBytesMax: number,
   ): SendResult {
-    this.waiting.delete(request);
+    if (request.phase === 'waiting') this.waiting.remove(request);
     const xid = this.lastXid === XID_MAX ? 1 : this.lastXid + 1;
     const frameAt = writer.reserve(4);
     writer.int(xid);
@@ -128,14 +127,12 @@ export class RequestLanes {
     if (writeLost) {
       for (const request of this.waiting) {
         if (request.repeatable || request instanceof InternalRequest) continue;
-        this.waiting.delete(request);
+        this.waiting.remove(request);
         refused.push(request);
       }
     }
-    if (again.length > 0) {
-      for (const request of again) request.phase = 'waiting';
-      this.waiting = new Set([...again, ...this.waiting]);
-    }
+    for (const request of again) request.phase = 'waiting';
+    this.waiting.prepend(again);
     return { lost, refused };
   }
 
@@ -144,7 +141,7 @@ export class RequestLanes {
     const removed: SessionRequest[] = [];
     for (const request of this.waiting) {
       if (!unfit(request)) continue;
-      this.waiting.delete(request);
+      this.waiting.remove(request);
       removed.push(request);
     }
     return removed;
@@ -167,7 +164,7 @@ export class RequestLanes {
     };
     for (const request of this.waiting) look(request);
     for (const request of this.inFlight) look(request);
-    for (const request of expired) this.waiting.delete(request);
+    for (const request of expired) if (request.phase === 'waiting') this.waiting.remove(request);
     this.deadlineBoundMs = bound;
     return expired;
   }

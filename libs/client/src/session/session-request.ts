@@ -13,8 +13,13 @@ export type FailureReason =
   | 'requestTooLarge'
   | 'replyTooLarge';
 
-/** What a request asks for, apart from its body. */
-export interface RequestTerms {
+/**
+ * One request on its way through the session core.
+ *
+ * The core moves it from `new` over `waiting` and `sent` to `settled`, and names it in exactly one
+ * output (`replied` or `failed`) on the last step. What the answer means is its owner's business.
+ */
+export abstract class SessionRequest {
   readonly opCode: number;
   /** Changes nothing on the server, so it may be sent again after the connection broke. */
   readonly repeatable: boolean;
@@ -23,20 +28,6 @@ export interface RequestTerms {
   /** Fails unless it is sent in this session; null: in the one of when it is submitted. */
   readonly inSession: bigint | null;
   /** The watch that it sets, if any. */
-  readonly watch: OneShotWatch | null;
-}
-
-/**
- * One request on its way through the session core.
- *
- * The core moves it from `new` over `waiting` and `sent` to `settled`, and names it in exactly one
- * output (`replied` or `failed`) on the last step. What the answer means is its owner's business.
- */
-export abstract class SessionRequest implements RequestTerms {
-  readonly opCode: number;
-  readonly repeatable: boolean;
-  readonly deadlineAtMs: number;
-  readonly inSession: bigint | null;
   readonly watch: OneShotWatch | null;
 
   /** The core's. */
@@ -49,13 +40,22 @@ export abstract class SessionRequest implements RequestTerms {
   sentAtMs = 0;
   /** The core's: how often it was sent. */
   attempts = 0;
+  /** The core's: its neighbours while it is `waiting`. */
+  previous: SessionRequest | null = null;
+  next: SessionRequest | null = null;
 
-  constructor(terms: RequestTerms) {
-    this.opCode = terms.opCode;
-    this.repeatable = terms.repeatable;
-    this.deadlineAtMs = terms.deadlineAtMs;
-    this.inSession = terms.inSession;
-    this.watch = terms.watch;
+  constructor(
+    opCode: number,
+    repeatable: boolean,
+    deadlineAtMs: number,
+    inSession: bigint | null,
+    watch: OneShotWatch | null,
+  ) {
+    this.opCode = opCode;
+    this.repeatable = repeatable;
+    this.deadlineAtMs = deadlineAtMs;
+    this.inSession = inSession;
+    this.watch = watch;
   }
 
   /** Appends the body that follows the request header. */
@@ -76,7 +76,7 @@ export class InternalRequest extends SessionRequest {
     subject: { readonly path: string; readonly mode: number },
     body: (writer: JuteWriter) => void,
   ) {
-    super({ opCode, repeatable: false, deadlineAtMs: Infinity, inSession: null, watch: null });
+    super(opCode, false, Infinity, null, null);
     this.purpose = purpose;
     this.path = subject.path;
     this.mode = subject.mode;
