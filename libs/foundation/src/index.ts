@@ -1,4 +1,5 @@
 export { AssertionError, assert, assertNever } from './assert.js';
+export { copyBytes, readInt32, readUint53, writeInt32, writeUint53 } from './big-endian.js';
 export type { Clock, Timer } from './clock.js';
 export { DiskError, isMissing } from './disk.js';
 export type { Disk, DiskFile } from './disk.js';
