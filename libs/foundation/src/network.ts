@@ -1,4 +1,4 @@
-/** An address as sockets give it: numeric, without brackets. */
+/** An address: numeric, without brackets; an IPv4 peer of an IPv6 socket has its IPv4 address. */
 export interface SocketAddress {
   readonly address: string;
   readonly port: number;
@@ -15,7 +15,10 @@ export interface StreamHandler {
   /** What was queued by `write` has left, after `queuedBytes` had been above zero. */
   onDrained(): void;
 
-  /** The last call: the stream is closed, by either side, or broke (then with the reason). */
+  /**
+   * The last call: the stream is closed, by either side, or broke (then with the reason). A peer
+   * that closes its half is a peer that closed.
+   */
   onClosed(reason: Error | null): void;
 }
 
@@ -30,18 +33,22 @@ export interface ByteStream {
   start(handler: StreamHandler): void;
 
   /**
-   * Sends `bytes` after all earlier ones.
+   * Sends `bytes[start..end)`, by default all of them, after all earlier ones.
    *
    * @returns true: the bytes were taken, the caller may reuse the buffer at once. false: the
-   * stream keeps the buffer until it is sent; the caller must not touch it again.
+   * stream keeps the buffer until it is sent; the caller must not touch it again. Once either side
+   * has closed, or `end` was called, bytes are dropped: true.
    */
-  write(bytes: Uint8Array): boolean;
+  write(bytes: Uint8Array, start?: number, end?: number): boolean;
 
   /** Stops `onBytes` until {@link resume}; the peer feels it as TCP back-pressure. */
   pause(): void;
   resume(): void;
 
-  /** Sends what is queued, then closes. */
+  /**
+   * Sends what is queued, then closes, whether the peer does or not. A peer that does not read holds
+   * it up: who waits for `onClosed` sets a limit and then calls {@link destroy}.
+   */
   end(): void;
 
   /** Closes at once; what is queued is lost. `onClosed` follows. */

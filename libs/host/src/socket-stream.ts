@@ -21,10 +21,14 @@ interface OwnedSocket extends Socket {
 const onread = {
   buffer: readBuffer,
   callback(this: unknown, bytesRead: number): boolean {
-    (this as OwnedSocket)[streamOf]?.deliver(bytesRead);
+    (this as OwnedSocket)[streamOf]?.deliver(readBuffer, bytesRead);
     return true;
   },
 };
+
+function onSocketData(this: OwnedSocket, chunk: Buffer): void {
+  this[streamOf]?.deliver(chunk, chunk.length);
+}
 
 function onSocketError(this: OwnedSocket, error: Error): void {
   this[streamOf]?.failed(error);
@@ -38,7 +42,7 @@ function onSocketClose(this: OwnedSocket): void {
 export const outgoingSocketOptions = { onread } as const;
 
 interface ServerSocket {
-  _handle: { reading?: boolean } | null;
+  _handle: object | null | undefined;
 }
 
 /**
@@ -51,12 +55,27 @@ interface ServerSocket {
 export function adoptAccepted(accepted: Socket): SocketStream {
   const shell = accepted as unknown as ServerSocket;
   const handle = shell._handle;
-  if (handle === null || typeof handle !== 'object') return new SocketStream(accepted);
+  if (handle === null || typeof handle !== 'object') return adoptWhole(accepted);
   // The shell is destroyed without its handle, so that the server's count of connections stays right.
   shell._handle = null;
   accepted.destroy();
   const options = { handle, onread, readable: true, writable: true, manualStart: true };
   return new SocketStream(new Socket(options));
+}
+
+/** Takes a paused socket as it is: every read allocates. */
+export function adoptWhole(accepted: Socket): SocketStream {
+  const stream = new SocketStream(accepted);
+  accepted.on('data', onSocketData);
+  return stream;
+}
+
+const IPV4_IN_IPV6 = '::ffff:';
+
+/** An IPv4 peer of a socket that listens on IPv6 too is shown by its IPv4 address. */
+function plainAddress(address: string): string {
+  const isMapped = address.startsWith(IPV4_IN_IPV6) && address.includes('.');
+  return isMapped ? address.slice(IPV4_IN_IPV6.length) : address;
 }
 
 /** A TCP socket as a {@link ByteStream}. */
@@ -69,7 +88,10 @@ export class SocketStream implements ByteStream {
 
   constructor(socket: Socket) {
     this.socket = socket;
-    this.remote = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+    this.remote = {
+      address: plainAddress(socket.remoteAddress ?? ''),
+      port: socket.remotePort ?? 0,
+    };
     this.socket[streamOf] = this;
     socket.on('error', onSocketError);
     socket.on('close', onSocketClose);
@@ -81,11 +103,12 @@ export class SocketStream implements ByteStream {
 
   start(handler: StreamHandler): void {
     this.handler = handler;
-    this.socket.resume();
+    if (this.socket.closed) process.nextTick(() => this.closed());
+    else this.socket.resume();
   }
 
   write(bytes: Uint8Array): boolean {
-    if (this.socket.destroyed) return true;
+    if (!this.socket.writable) return true;
     this.socket.write(bytes);
     if (this.socket.writableLength === 0) return true;
     this.watchDrain();
@@ -101,16 +124,17 @@ export class SocketStream implements ByteStream {
   }
 
   end(): void {
-    this.socket.end();
+    // A socket that has ended lives on until its peer ends too; this peer need not.
+    this.socket.end(() => this.socket.destroy());
   }
 
   destroy(): void {
     this.socket.destroy();
   }
 
-  /** Hands over what was just read into the shared buffer. */
-  deliver(bytesRead: number): void {
-    this.handler?.onBytes(readBuffer, 0, bytesRead);
+  /** Hands over what was just read: the first bytes of `buffer`. */
+  deliver(buffer: Uint8Array, bytesRead: number): void {
+    this.handler?.onBytes(buffer, 0, bytesRead);
   }
 
   failed(error: Error): void {
