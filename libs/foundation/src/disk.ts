@@ -74,7 +74,8 @@ export interface Disk {
 
   /**
    * A buffer of `length` zeros that `commit` can take without a copy. Ordinary buffers work too;
-   * this one is cheaper.
+   * this one is cheaper. The disk may keep its memory for as long as it lives: allocate few, and
+   * use them again.
    */
   allocate(length: number): Uint8Array;
 }

@@ -16,9 +16,9 @@ async function guarded<T>(operation: string, path: string, action: () => Promise
 class NodeDiskFile implements DiskFile {
   readonly path: string;
   private readonly handle: FileHandle;
-  private readonly thread: () => SyncThread;
+  private readonly thread: () => SyncThread | null;
 
-  constructor(path: string, handle: FileHandle, thread: () => SyncThread) {
+  constructor(path: string, handle: FileHandle, thread: () => SyncThread | null) {
     this.path = path;
     this.handle = handle;
     this.thread = thread;
@@ -65,17 +65,17 @@ class NodeDiskFile implements DiskFile {
   }
 
   commit(bytes: Uint8Array, position: number, done: (error: DiskError | null) => void): void {
-    const thread = this.thread();
     if (this.handle.fd < 0) {
       queueMicrotask(() => done(new DiskError('EBADF', this.path, 'write and fdatasync')));
       return;
     }
-    if (!thread.canTake(bytes)) {
+    const thread = this.thread();
+    if (thread?.canTake(bytes) !== true) {
       this.commitThroughPool(bytes, position, done);
       return;
     }
-    thread.commit(this.handle.fd, bytes, position, (code) =>
-      done(code === null ? null : new DiskError(code, this.path, 'write and fdatasync')),
+    thread.commit(this.handle.fd, bytes, position, (code, cause) =>
+      done(code === null ? null : new DiskError(code, this.path, 'write and fdatasync', { cause })),
     );
   }
 
@@ -122,7 +122,7 @@ export class NodeDisk implements Disk {
   open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile> {
     return guarded('open', path, async () => {
       const handle = await open(path, OPEN_FLAGS[mode]);
-      return new NodeDiskFile(path, handle, () => this.thread());
+      return new NodeDiskFile(path, handle, () => this.syncThread);
     });
   }
 
@@ -146,17 +146,16 @@ export class NodeDisk implements Disk {
   }
 
   allocate(length: number): Uint8Array {
-    return this.thread().allocate(length);
+    this.syncThread ??= new SyncThread();
+    return this.syncThread.allocate(length);
   }
 
-  /** Ends the thread that syncs. No commit may be under way. */
+  /**
+   * Ends the thread that syncs, once the commit that is under way is done, and lets go of the
+   * memory of {@link allocate}. Files stay open; their commits take the longer way from now on.
+   */
   close(): void {
     this.syncThread?.stop();
     this.syncThread = null;
-  }
-
-  private thread(): SyncThread {
-    this.syncThread ??= new SyncThread();
-    return this.syncThread;
   }
 }

@@ -46,19 +46,20 @@ function syncLoop(require: NodeJS.Require): void {
   const { writeSync, fdatasyncSync } = require('node:fs') as typeof FileSystem;
   const { control, slots: s } = threads.workerData as ThreadData;
   const buffers: Uint8Array[] = [];
+  const slot = (index: number): number => Atomics.load(control, index);
   const bufferAt = (index: number): Uint8Array => {
-    while (buffers.length <= index) {
+    for (;;) {
+      const known = buffers.at(index);
+      if (known !== undefined) return known;
       const received = parentPort ? receiveMessageOnPort(parentPort) : undefined;
       if (received) buffers.push(new Uint8Array(received.message as SharedArrayBuffer));
     }
-    return buffers[index];
   };
   const commit = (fd: number): void => {
-    const bytes = bufferAt(control[s.BUFFER]);
-    let offset = control[s.OFFSET];
-    let left = control[s.LENGTH];
-    const low = control[s.LOW] >>> 0;
-    let position = control[s.HIGH] * 0x1_0000_0000 + low;
+    const bytes = bufferAt(slot(s.BUFFER));
+    let offset = slot(s.OFFSET);
+    let left = slot(s.LENGTH);
+    let position = slot(s.HIGH) * 0x1_0000_0000 + (slot(s.LOW) >>> 0);
     while (left > 0) {
       const written = writeSync(fd, bytes, offset, left, position);
       offset += written;
@@ -69,9 +70,9 @@ function syncLoop(require: NodeJS.Require): void {
   };
   let seen = 0;
   for (;;) {
-    while (Atomics.load(control, s.REQUEST) === seen) Atomics.wait(control, s.REQUEST, seen);
-    seen = Atomics.load(control, s.REQUEST);
-    const fd = control[s.FD];
+    while (slot(s.REQUEST) === seen) Atomics.wait(control, s.REQUEST, seen);
+    seen = slot(s.REQUEST);
+    const fd = slot(s.FD);
     if (fd < 0) return;
     let errno = 0;
     try {
@@ -84,6 +85,9 @@ function syncLoop(require: NodeJS.Require): void {
     Atomics.notify(control, s.REPLY);
   }
 }
+
+/** Gets null, or the name of a system error and what else is known of it. */
+export type SyncAnswer = (errorName: string | null, cause?: Error) => void;
 
 /**
  * A thread that writes and syncs in one trip.
@@ -99,18 +103,25 @@ export class SyncThread {
   private readonly worker: Worker;
   private readonly bufferIndex = new Map<ArrayBufferLike, number>();
   private requests = 0;
-  private isBusy = false;
+  /** Answers the commit under way; null while the thread is free. */
+  private answer: SyncAnswer | null = null;
+  private state: 'runs' | 'stops' | 'ended' = 'runs';
 
   constructor() {
     this.worker = new Worker(`(${syncLoop.toString()})(require)`, {
       eval: true,
       workerData: { control: this.control, slots } satisfies ThreadData,
       resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 },
+      // What the process was told to load first is not for this small thread: it would not fit.
+      execArgv: [],
+      env: {},
     });
     this.worker.unref();
+    this.worker.on('error', (cause: Error) => this.ended(cause));
+    this.worker.on('exit', () => this.ended(new Error('the thread that syncs has ended')));
   }
 
-  /** A buffer that the thread can read. */
+  /** A buffer that the thread can read. It keeps the memory until it stops. */
   allocate(length: number): Uint8Array {
     const memory = new SharedArrayBuffer(length);
     this.bufferIndex.set(memory, this.bufferIndex.size);
@@ -118,20 +129,18 @@ export class SyncThread {
     return new Uint8Array(memory);
   }
 
-  /** Whether `bytes` lies in a buffer of {@link allocate} and the thread is free. */
+  /** Whether `bytes` lies in a buffer of {@link allocate} and the thread is alive and free. */
   canTake(bytes: Uint8Array): boolean {
-    return !this.isBusy && this.bufferIndex.has(bytes.buffer);
+    return this.answer === null && this.state === 'runs' && this.bufferIndex.has(bytes.buffer);
   }
 
-  /** Writes and syncs; `done` gets null or the name of the system error. See `canTake`. */
-  commit(
-    fd: number,
-    bytes: Uint8Array,
-    position: number,
-    done: (errorName: string | null) => void,
-  ): void {
+  /**
+   * Writes and syncs; `answer` gets null or the name of the system error, once, also when the
+   * thread dies: then nothing is known of the bytes. See `canTake`.
+   */
+  commit(fd: number, bytes: Uint8Array, position: number, answer: SyncAnswer): void {
     const control = this.control;
-    this.isBusy = true;
+    this.answer = answer;
     control[FD] = fd;
     control[BUFFER] = this.bufferIndex.get(bytes.buffer) ?? 0;
     control[OFFSET] = bytes.byteOffset;
@@ -140,25 +149,45 @@ export class SyncThread {
     control[POSITION_LOW] = position | 0;
     const before = this.requests;
     this.requests = (before + 1) | 0;
-    const finish = () => {
-      this.isBusy = false;
-      this.worker.unref();
-      const errno = control[ERRNO];
-      done(errno === 0 ? null : errno === ERRNO_UNKNOWN ? 'UNKNOWN' : getSystemErrorName(errno));
-    };
     // A wait does not keep the event loop alive by itself; the thread does while it works.
     this.worker.ref();
     const reply = Atomics.waitAsync(control, REPLY, before);
     Atomics.store(control, REQUEST, this.requests);
     Atomics.notify(control, REQUEST);
-    if (reply.async) void reply.value.then(finish);
-    else queueMicrotask(finish);
+    if (reply.async) void reply.value.then(() => this.finish());
+    else queueMicrotask(() => this.finish());
   }
 
-  /** Ends the thread. No commit may be under way. */
+  /** Ends the thread, after the commit that is under way. */
   stop(): void {
+    if (this.state !== 'runs') return;
+    this.state = 'stops';
+    if (this.answer === null) this.sendStop();
+  }
+
+  private sendStop(): void {
     this.control[FD] = STOP;
     Atomics.store(this.control, REQUEST, (this.requests + 1) | 0);
     Atomics.notify(this.control, REQUEST);
+  }
+
+  private finish(): void {
+    const errno = Atomics.load(this.control, ERRNO);
+    if (errno === 0) this.settle(null);
+    else this.settle(errno === ERRNO_UNKNOWN ? 'UNKNOWN' : getSystemErrorName(errno));
+  }
+
+  private ended(cause: Error): void {
+    this.state = 'ended';
+    this.settle('UNKNOWN', cause);
+  }
+
+  private settle(errorName: string | null, cause?: Error): void {
+    const { answer } = this;
+    if (answer === null) return;
+    this.answer = null;
+    this.worker.unref();
+    if (this.state === 'stops') this.sendStop();
+    answer(errorName, cause);
   }
 }
