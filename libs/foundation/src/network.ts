@@ -46,8 +46,8 @@ export interface ByteStream {
   resume(): void;
 
   /**
-   * Sends what is queued, then closes, whether the peer does or not. A peer that does not read holds
-   * it up: who waits for `onClosed` sets a limit and then calls {@link destroy}.
+   * Sends what is queued, then closes, whether the peer does or not; no more `onBytes`. A peer that
+   * does not read holds it up: who waits for `onClosed` sets a limit and then calls {@link destroy}.
    */
   end(): void;
 

@@ -4,6 +4,9 @@ import type { ByteStream, SocketAddress, StreamHandler } from '@aviary/foundatio
 const READ_BUFFER_BYTES = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
 
+/** How long a stream that has ended waits for its peer to close too, in milliseconds. */
+const LINGER_MS = 2000;
+
 /**
  * Every socket of the process reads into this one buffer. A read is handled to its end before the
  * next one starts, so nothing is shared in time; and a read costs no allocation, which is a
@@ -85,6 +88,7 @@ export class SocketStream implements ByteStream {
   private handler: StreamHandler | null = null;
   private reason: Error | null = null;
   private awaitsDrain = false;
+  private isEnding = false;
 
   constructor(socket: Socket) {
     this.socket = socket;
@@ -116,7 +120,7 @@ export class SocketStream implements ByteStream {
   }
 
   pause(): void {
-    this.socket.pause();
+    if (!this.isEnding) this.socket.pause();
   }
 
   resume(): void {
@@ -124,8 +128,10 @@ export class SocketStream implements ByteStream {
   }
 
   end(): void {
-    // A socket that has ended lives on until its peer ends too; this peer need not.
-    this.socket.end(() => this.socket.destroy());
+    if (this.isEnding) return;
+    this.isEnding = true;
+    this.socket.end(() => this.linger());
+    this.socket.resume();
   }
 
   destroy(): void {
@@ -134,7 +140,7 @@ export class SocketStream implements ByteStream {
 
   /** Hands over what was just read: the first bytes of `buffer`. */
   deliver(buffer: Uint8Array, bytesRead: number): void {
-    this.handler?.onBytes(buffer, 0, bytesRead);
+    if (!this.isEnding) this.handler?.onBytes(buffer, 0, bytesRead);
   }
 
   failed(error: Error): void {
@@ -144,6 +150,16 @@ export class SocketStream implements ByteStream {
   closed(): void {
     this.handler?.onClosed(this.reason);
     this.handler = null;
+  }
+
+  /**
+   * Waits for the peer to close too, for a while. To close with bytes of the peer unread would reset
+   * the connection, and what was sent last might never arrive.
+   */
+  private linger(): void {
+    if (this.socket.closed) return;
+    const timer = setTimeout(() => this.socket.destroy(), LINGER_MS);
+    this.socket.once('close', () => clearTimeout(timer));
   }
 
   /** The 'drain' event fires only above the high-water mark; an empty write reports every drain. */

@@ -194,6 +194,26 @@ describe('closing', () => {
     raw.destroy();
   });
 
+  it('by end hears no more, and still brings its last words to a peer that goes on', async () => {
+    const raw = await port.connectRaw({ allowHalfOpen: true });
+    const incoming = new StreamProbe(await port.stream());
+    incoming.onChunk = () => {
+      incoming.stream.write(Buffer.from('no more'));
+      incoming.stream.end();
+      incoming.stream.pause();
+    };
+    const received: Buffer[] = [];
+    raw.on('data', (chunk: Buffer) => received.push(chunk));
+    const ended = once(raw, 'end');
+    for (let part = 0; part < 64; part++) raw.write(Buffer.alloc(64 * 1024));
+    await ended;
+    raw.end();
+    await incoming.untilClosed();
+    expect(Buffer.concat(received).toString()).toBe('no more');
+    expect(incoming.reads).toBe(1);
+    expect(incoming.reason).toBeNull();
+  });
+
   it('by destroy loses what is queued and tells both ends', async () => {
     const { outgoing, incoming } = await pair();
     outgoing.stream.pause();
