@@ -37,7 +37,10 @@ export class StreamProbe implements StreamHandler {
   }
 
   onBytes(bytes: Uint8Array, start: number, end: number): void {
-    const chunk = Buffer.from(bytes.subarray(start, end));
+    // As readers of the port do; a Buffer would give them a view.
+    const copy = bytes.slice(start, end);
+    if (copy.buffer === bytes.buffer) throw new Error('slice is not a copy');
+    const chunk = Buffer.from(copy);
     this.chunks.push(chunk);
     this.receivedBytes += chunk.length;
     this.reads++;
