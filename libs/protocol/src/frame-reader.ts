@@ -2,7 +2,7 @@
 export interface FrameSink {
   /**
    * One whole frame, without its length: `bytes[start..end)`. The bytes are good for this call
-   * only. Returns false to stop: the rest of the chunk is then dropped.
+   * only. Returns false to stop: the rest of the chunk, from `stoppedAt` on, is then not looked at.
    */
   onFrame(bytes: Uint8Array, start: number, end: number): boolean;
 }
@@ -26,9 +26,13 @@ export class FrameReader {
   /** A started frame with its length, valid up to `heldLength`; null between frames. */
   private held: Uint8Array | null = null;
   private heldLength = 0;
-  private readonly frameBytesMax: number;
 
-  /** @param frameBytesMax The longest frame that is taken, without its length. */
+  /** The longest frame that is taken, without its length. */
+  frameBytesMax: number;
+
+  /** Up to where the last chunk was used when the sink stopped; else its end. */
+  stoppedAt = 0;
+
   constructor(frameBytesMax: number) {
     this.frameBytesMax = frameBytesMax;
   }
@@ -50,10 +54,10 @@ export class FrameReader {
       const held = this.held;
       const length = this.heldFrameLength();
       if (length !== null && this.isFault(length)) return { announcedBytes: length };
-      if (length === null || this.heldLength < LENGTH_BYTES + length) return null;
+      if (length === null || this.heldLength < LENGTH_BYTES + length) return this.stopAt(end);
       this.held = null;
       this.heldLength = 0;
-      if (!sink.onFrame(held, LENGTH_BYTES, LENGTH_BYTES + length)) return null;
+      if (!sink.onFrame(held, LENGTH_BYTES, LENGTH_BYTES + length)) return this.stopAt(at);
     }
     while (end - at >= LENGTH_BYTES) {
       const length =
@@ -62,9 +66,14 @@ export class FrameReader {
       const frameStart = at + LENGTH_BYTES;
       if (end - frameStart < length) break;
       at = frameStart + length;
-      if (!sink.onFrame(chunk, frameStart, at)) return null;
+      if (!sink.onFrame(chunk, frameStart, at)) return this.stopAt(at);
     }
     if (at < end) this.hold(chunk, at, end);
+    return this.stopAt(end);
+  }
+
+  private stopAt(at: number): null {
+    this.stoppedAt = at;
     return null;
   }
 

@@ -154,23 +154,39 @@ describe('FrameReader', () => {
     expect(sink.frames).toEqual([]);
   });
 
-  it('stops when the sink says so and drops the rest of the chunk', () => {
-    const sink = new KeepingSink(2);
-    const reader = new FrameReader(100);
+  it('stops when the sink says so, and goes on from there when it is asked to', () => {
     const stream = framed('one', 'two', 'three');
-    expect(reader.push(stream, 0, stream.length, sink)).toBeNull();
-    expect(sink.frames).toHaveLength(2);
-    expect(reader.heldBytes).toBe(0);
+    for (let cut = 0; cut < stream.length; cut++) {
+      const reader = new FrameReader(100);
+      const frames: string[] = [];
+      const oneByOne: FrameSink = {
+        onFrame: (bytes, start, end) => {
+          frames.push(Buffer.from(bytes.subarray(start, end)).toString());
+          return false;
+        },
+      };
+      for (const [start, end] of [
+        [0, cut],
+        [cut, stream.length],
+      ] as const) {
+        for (let at = start; at < end; at = reader.stoppedAt) {
+          expect(reader.push(stream, at, end, oneByOne)).toBeNull();
+          expect(reader.stoppedAt).toBeGreaterThan(at);
+        }
+        expect(reader.stoppedAt).toBe(end === 0 ? 0 : end);
+      }
+      expect(frames).toEqual(['one', 'two', 'three']);
+      expect(reader.heldBytes).toBe(0);
+    }
   });
 
-  it('stops too behind a frame that came in two chunks', () => {
-    const sink = new KeepingSink(1);
-    const reader = new FrameReader(100);
-    const stream = framed('one', 'two');
-    reader.push(stream, 0, 5, sink);
-    expect(reader.push(stream, 5, stream.length, sink)).toBeNull();
-    expect(sink.frames).toHaveLength(1);
-    expect(reader.heldBytes).toBe(0);
+  it('takes another limit from the next frame on', () => {
+    const reader = new FrameReader(3);
+    const sink = new KeepingSink();
+    expect(reader.push(framed('one'), 0, 7, sink)).toBeNull();
+    reader.frameBytesMax = 5;
+    expect(reader.push(framed('three'), 0, 9, sink)).toBeNull();
+    expect(sink.frames).toHaveLength(2);
   });
 
   it('hands whole frames over in place, without a copy', () => {
