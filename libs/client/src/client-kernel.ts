@@ -1,5 +1,5 @@
 import { assertNever, type Clock } from '@aviary/foundation';
-import { ReplaySubject, type Observable } from 'rxjs';
+import { ReplaySubject, Subject, merge, type Observable } from 'rxjs';
 import { Chroot } from './chroot.js';
 import { InvalidArgumentError, type CoordinationError } from './errors.js';
 import { SessionHost, type OwnerOutput } from './host/session-host.js';
@@ -33,6 +33,9 @@ export class ClientKernel {
   private readonly clock: Clock;
   private readonly states = new ReplaySubject<SessionState>(1);
   private readonly authWaiters = new Map<Credential, AuthWaiter>();
+  /** Those of the options that no server has accepted yet. */
+  private readonly firstCredentials = new Set<Credential>();
+  private readonly firstCredentialsAccepted = new Subject<void>();
   private started = false;
   private current: SessionState = { kind: 'connecting' };
 
@@ -51,7 +54,9 @@ export class ClientKernel {
     });
     this.states.next(this.current);
     for (const { scheme, auth } of settings.auth) {
-      this.dispatchCredential(credentialOf(scheme, auth));
+      const credential = credentialOf(scheme, auth);
+      this.firstCredentials.add(credential);
+      this.dispatchCredential(credential);
     }
   }
 
@@ -102,14 +107,17 @@ export class ClientKernel {
     pause: (signal) => this.pause(signal),
   };
 
-  /** Resolves with the state as soon as there is a session and a connection. */
+  /** Resolves with the state as soon as there is a session, a connection and every identity. */
   whenConnected(options: CallOptions): Promise<Connected | Reconnected> {
     this.start();
     const limits = this.limits('whenConnected', true, options);
     return limited(this.clock, limits, (resolve, reject) => {
-      const subscription = this.states.subscribe((state) => {
-        if (state.kind === 'connected' || state.kind === 'reconnected') resolve(state);
-        else if (state.kind === 'authFailed' || state.kind === 'closed') {
+      const changes = merge(this.states, this.firstCredentialsAccepted);
+      const subscription = changes.subscribe(() => {
+        const state = this.current;
+        if (state.kind === 'connected' || state.kind === 'reconnected') {
+          if (this.firstCredentials.size === 0) resolve(state);
+        } else if (state.kind === 'authFailed' || state.kind === 'closed') {
           reject(this.endedError('whenConnected', state.kind));
         }
       });
@@ -199,6 +207,9 @@ export class ClientKernel {
   }
 
   private onAuthSettled(credential: Credential, result: 'accepted' | 'refused' | 'closed'): void {
+    if (result === 'accepted' && this.firstCredentials.delete(credential)) {
+      if (this.firstCredentials.size === 0) this.firstCredentialsAccepted.next();
+    }
     const waiter = this.authWaiters.get(credential);
     if (waiter === undefined) return;
     if (result === 'accepted') waiter.resolve();

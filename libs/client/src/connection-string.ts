@@ -24,6 +24,11 @@ const PORT_MAX = 65_535;
  * @throws {InvalidConnectionStringError}
  */
 export function parseConnectionString(text: string): ConnectionTarget {
+  if (text.includes('://')) {
+    throw new InvalidConnectionStringError(
+      `"${text}" is a URL, and should have no scheme; ${FORM}`,
+    );
+  }
   const cut = text.indexOf('/');
   const hosts = cut < 0 ? text : text.slice(0, cut);
   const chroot = cut < 0 ? '/' : text.slice(cut);
