@@ -92,7 +92,7 @@ export class Connector {
 
   private delayMs(): number {
     if (!this.everTried) return 0;
-    const rounds = Math.floor(this.attempts / this.servers.length);
+    const rounds = Math.floor(Math.max(this.attempts - 1, 0) / this.servers.length);
     const grown = BACKOFF_MS_FIRST * 2 ** Math.min(rounds, 16);
     const limit = Math.min(grown, BACKOFF_MS_MAX, this.attemptTimeoutMs());
     return randomBelow(this.ports.random, Math.ceil(limit)) + 1;
