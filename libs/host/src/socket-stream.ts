@@ -113,9 +113,9 @@ export class SocketStream implements ByteStream {
     else this.socket.resume();
   }
 
-  write(bytes: Uint8Array): boolean {
+  write(bytes: Uint8Array, start = 0, end = bytes.length): boolean {
     if (!this.socket.writable) return true;
-    this.socket.write(bytes);
+    this.socket.write(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start));
     if (this.socket.writableLength === 0) return true;
     this.watchDrain();
     return false;

@@ -230,7 +230,7 @@ export class TransactionLog {
     this.listener.onDurable(batch);
     batch.clear();
     this.free.push(batch);
-    if (!this.isCommitting) this.settle();
+    this.settleIfIdle();
   }
 
   private noteSync(tookMs: number): void {
@@ -261,6 +261,10 @@ export class TransactionLog {
     this.isDead = true;
     this.settle();
     this.listener.onFailure(error);
+  }
+
+  private settleIfIdle(): void {
+    if (!this.isCommitting) this.settle();
   }
 
   private settle(): void {

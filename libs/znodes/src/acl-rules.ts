@@ -11,9 +11,9 @@ export interface Principal {
 /** The server itself, which no ACL binds. */
 export const SYSTEM_PRINCIPAL: Principal = { ids: [], isSuper: true };
 
-/** A connection that holds `ids`. */
-export function principalOf(ids: readonly Id[]): Principal {
-  return { ids, isSuper: ids.some(({ scheme }) => scheme === 'super') };
+/** A connection that holds `ids`; `passesAll`: no list binds it, whatever it holds. */
+export function principalOf(ids: readonly Id[], passesAll = false): Principal {
+  return { ids, isSuper: passesAll || ids.some(({ scheme }) => scheme === 'super') };
 }
 
 /** The permissions that `acls` give to everybody. */

@@ -31,6 +31,7 @@ export class TreeSnapshot implements ChangeObserver {
   private readonly writer: JuteWriter;
   private cursor = 0;
   private isDone = false;
+  private isGivenUp = false;
   private readonly ancestors: number[] = [];
 
   /**
@@ -58,6 +59,7 @@ export class TreeSnapshot implements ChangeObserver {
    */
   next(): Uint8Array | null {
     const { written, writer } = this;
+    if (this.isGivenUp) throw new Error('the snapshot was given up before its end');
     if (this.isDone) return null;
     while (writer.position < this.chunkBytes && this.cursor < written.length) {
       if (written[this.cursor] === 0) this.writeWithAncestors(this.cursor);
@@ -65,6 +67,7 @@ export class TreeSnapshot implements ChangeObserver {
     }
     if (this.cursor === written.length) {
       writer.ustring('/');
+      this.isDone = true;
       this.close();
     }
     const piece = writer.take();
@@ -72,9 +75,9 @@ export class TreeSnapshot implements ChangeObserver {
     return piece;
   }
 
-  /** Ends the snapshot, finished or not. */
+  /** Ends the snapshot. One that was not finished has no next piece: asking for it throws. */
   close(): void {
-    this.isDone = true;
+    this.isGivenUp = !this.isDone;
     if (this.tree.nodes.observer === this) this.tree.nodes.observer = null;
   }
 

@@ -1,0 +1,40 @@
+import { JuteError, type JuteReader } from '@aviary/jute';
+import { authPacket, type AuthPacket, type Id } from '@aviary/protocol';
+import type { AuthSchemes } from '@aviary/znodes';
+
+/** Longer ids are refused: each may be copied into every list that a client makes. */
+const ID_CHARACTERS_MAX = 1024;
+
+/** From where an auth packet came, and how many ids one connection may gather. */
+export interface AuthLimits {
+  readonly address: string;
+  readonly idsMax: number;
+}
+
+/**
+ * The ids that a connection holds after an auth packet; null: it is refused.
+ *
+ * @param held What it holds already; ids gather and are never taken away.
+ */
+export function authenticate(
+  body: JuteReader,
+  schemes: AuthSchemes,
+  held: readonly Id[],
+  limits: AuthLimits,
+): readonly Id[] | null {
+  let packet: AuthPacket;
+  try {
+    packet = authPacket.read(body);
+  } catch (error) {
+    if (error instanceof JuteError) return null;
+    throw error;
+  }
+  const gained = schemes.get(packet.scheme)?.authenticate(packet.auth, limits.address) ?? null;
+  if (gained === null) return null;
+  const ids = [...held];
+  for (const { scheme, id } of gained) {
+    if (id.length > ID_CHARACTERS_MAX) return null;
+    if (!ids.some((other) => other.scheme === scheme && other.id === id)) ids.push({ scheme, id });
+  }
+  return ids.length > limits.idsMax ? null : ids;
+}

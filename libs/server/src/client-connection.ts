@@ -1,0 +1,504 @@
+import { assert, readInt32, type ByteStream, type StreamHandler } from '@aviary/foundation';
+import { JuteError, type JuteWriter } from '@aviary/jute';
+import {
+  ErrorCode,
+  FrameReader,
+  OpCode,
+  Permission,
+  Xid,
+  fourLetterWord,
+  opCodeName,
+  type FrameSink,
+} from '@aviary/protocol';
+import {
+  isPermitted,
+  principalOf,
+  type AclList,
+  type Principal,
+  type RequestOrigin,
+  type WatchEvent,
+} from '@aviary/znodes';
+import { authenticate } from './authentication.js';
+import { ConnectionStatistics } from './connection-statistics.js';
+import { DeferredFrames } from './deferred-frames.js';
+import { FirstBytes } from './first-bytes.js';
+import { Handshake } from './handshake.js';
+import type { Reader } from './read-operations.js';
+import { NO_ZXID, appendBytes, beginReply, endReply, writeBareReply } from './reply.js';
+import { RequestKind, requestKind } from './request-kinds.js';
+import type { ServerContext } from './server-context.js';
+import type { Session } from './session-tracker.js';
+import type { WriteOwner } from './write-pipeline.js';
+import type { WriteResults } from './write-results.js';
+
+/** The first frame is a handshake of 45 bytes: nobody gets room for a megabyte without one. */
+const HANDSHAKE_BYTES_MAX = 1024;
+const REQUEST_HEADER_BYTES = 8;
+/** Output of one turn is sent in parts of about this length. */
+const OUTPUT_PART_BYTES = 64 * 1024;
+/** Zxid of the answer to an operation number that nobody knows. */
+const UNKNOWN_ZXID = -1;
+
+const State = {
+  /** Nothing, or too little to tell a four-letter word from a handshake. */
+  new: 0,
+  handshake: 1,
+  /** The session is on its way through the log; what comes meanwhile is kept. */
+  opening: 2,
+  open: 3,
+  /** The last answer is on its way out. */
+  ending: 4,
+  closed: 5,
+} as const;
+
+/** Why the socket is not being read. */
+const Pause = { outstanding: 1, output: 2, opening: 4 } as const;
+
+/**
+ * One client's connection: cuts its bytes into requests, answers reads at once and writes when they
+ * are applied, each in the order in which they came.
+ *
+ * A read behind an unanswered write of the same connection waits for it; nobody else does.
+ */
+export class ClientConnection implements StreamHandler, FrameSink, Reader, WriteOwner {
+  session: Session | null = null;
+  who: Principal;
+  readonly establishedMs: number;
+  readonly statistics = new ConnectionStatistics();
+
+  private state: number = State.new;
+  private readonly frames = new FrameReader(HANDSHAKE_BYTES_MAX);
+  private firstBytes: FirstBytes | null = new FirstBytes();
+  /** What came behind the handshake before it was answered. */
+  private held: Uint8Array | null = null;
+  /** The answer to the handshake, while the session is on its way through the log. */
+  private response: Uint8Array | null = null;
+  private out: JuteWriter | null = null;
+  private writesSent = 0;
+  private writesDone = 0;
+  private readonly deferred = new DeferredFrames();
+  private pauses = 0;
+  private nowMs: number;
+  private readonly origin: RequestOrigin;
+
+  constructor(
+    private readonly server: ServerContext,
+    readonly stream: ByteStream,
+  ) {
+    this.establishedMs = server.clock.wallMs();
+    this.nowMs = server.clock.monotonicMs();
+    const ids = [{ scheme: 'ip', id: stream.remote.address }];
+    this.who = principalOf(ids, server.options.skipAcl);
+    this.origin = { sessionHigh: 0, sessionLow: 0, xid: 0, who: this.who };
+  }
+
+  get sessionHigh(): number {
+    return this.origin.sessionHigh;
+  }
+
+  get sessionLow(): number {
+    return this.origin.sessionLow;
+  }
+
+  /** Requests that wait for an answer. */
+  get outstanding(): number {
+    return this.writesSent - this.writesDone + this.deferred.length;
+  }
+
+  /** Since when, on the monotonic clock, it has been without a session, or null if it has one. */
+  get sessionlessSinceMs(): number | null {
+    return this.state === State.open || this.state === State.opening ? null : this.nowMs;
+  }
+
+  // From the stream:
+
+  onBytes(bytes: Uint8Array, start: number, end: number): void {
+    const { server } = this;
+    let at = start;
+    if (this.firstBytes !== null) {
+      at = this.onFirstBytes(this.firstBytes, bytes, start, end);
+      if (!this.takesFrames) return;
+    }
+    if (this.session !== null) {
+      this.nowMs = server.clock.monotonicMs();
+      server.tracker.touch(this.session, this.nowMs);
+    }
+    const answered = this.statistics.packetsSent;
+    this.takeFrames(bytes, at, end);
+    server.latency.noteAtOnce(this.statistics.packetsSent - answered);
+    server.flushOutputs();
+  }
+
+  onDrained(): void {
+    if (this.session !== null)
+      this.server.tracker.touch(this.session, this.server.clock.monotonicMs());
+    this.resumeFor(Pause.output);
+    this.runDeferred();
+    this.server.flushOutputs();
+  }
+
+  onClosed(): void {
+    if (this.state === State.closed) return;
+    this.state = State.closed;
+    this.server.tree.watches.removeAll(this);
+    if (this.session?.connection === this) this.session.connection = null;
+    this.deferred.clear();
+    this.held = null;
+    this.response = null;
+    this.out = null;
+    this.server.connectionClosed(this);
+  }
+
+  /** Closes at once. */
+  destroy(): void {
+    this.stream.destroy();
+    this.onClosed();
+  }
+
+  /** Sends what is waiting, then closes. */
+  end(): void {
+    if (this.state >= State.ending) return;
+    this.flush();
+    this.state = State.ending;
+    this.nowMs = this.server.clock.monotonicMs();
+    this.stream.end();
+  }
+
+  private takeFrames(bytes: Uint8Array, start: number, end: number): void {
+    this.deferred.beginChunk(bytes, end);
+    const fault = this.frames.push(bytes, start, end, this);
+    const { stoppedAt } = this.frames;
+    this.deferred.endChunk();
+    if (fault !== null) {
+      this.server.log.warn('A client sent a frame that is too long; its connection is closed.', {
+        client: this.stream.remote.address,
+        announcedBytes: fault.announcedBytes,
+        frameBytesMax: this.frames.frameBytesMax,
+      });
+      this.server.flushOutputs();
+      this.destroy();
+    } else if (this.state === State.opening && stoppedAt < end) {
+      this.held = bytes.slice(stoppedAt, end);
+    }
+  }
+
+  /** Answers a four-letter word, or begins to read a handshake; returns where the rest starts. */
+  private onFirstBytes(first: FirstBytes, bytes: Uint8Array, start: number, end: number): number {
+    const at = first.take(bytes, start, end);
+    const { head } = first;
+    if (head === null) return at;
+    this.firstBytes = null;
+    const word = fourLetterWord(readInt32(head, 0));
+    if (word === undefined) {
+      this.state = State.handshake;
+      this.takeFrames(head, 0, head.length);
+    } else {
+      this.stream.write(Buffer.from(this.server.answerWord(word)));
+      this.end();
+    }
+    return at;
+  }
+
+  // One frame:
+
+  onFrame(bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.state !== State.open) return this.onHandshake(bytes, start, end);
+    if (end - start < REQUEST_HEADER_BYTES) {
+      this.destroy();
+      return false;
+    }
+    const xid = readInt32(bytes, start);
+    const type = readInt32(bytes, start + 4);
+    this.statistics.packetsReceived++;
+    this.server.traffic.received++;
+    const kind = requestKind(type);
+    if (kind === RequestKind.write) this.submit(type, xid, bytes, start, end);
+    else if (kind === RequestKind.immediate) this.answerAtOnce(type, xid, bytes, start, end);
+    else if (this.canRead) this.read(type, xid, bytes, start + REQUEST_HEADER_BYTES, end);
+    else this.defer(bytes, start, end);
+    return this.isOpen;
+  }
+
+  private get isOpen(): boolean {
+    return this.state === State.open;
+  }
+
+  private get takesFrames(): boolean {
+    return this.firstBytes === null && this.state <= State.open;
+  }
+
+  private get canRead(): boolean {
+    return (
+      this.writesSent === this.writesDone &&
+      this.deferred.length === 0 &&
+      (this.pauses & Pause.output) === 0
+    );
+  }
+
+  private onHandshake(bytes: Uint8Array, start: number, end: number): boolean {
+    const { server } = this;
+    const handshake = Handshake.read(bytes, start, end);
+    const answer = handshake?.decide(server, this) ?? 'close';
+    if (answer === 'close') {
+      this.destroy();
+      return false;
+    }
+    if (answer === 'refuse') {
+      const refusal = Handshake.refusal(handshake);
+      appendBytes(this.output(), refusal, 0, refusal.length);
+      this.end();
+      return false;
+    }
+    this.session = answer.session;
+    this.origin.sessionHigh = answer.session.high;
+    this.origin.sessionLow = answer.session.low;
+    if (!answer.isNew) {
+      this.open(answer.response);
+      return true;
+    }
+    this.state = State.opening;
+    this.response = answer.response;
+    this.pauseFor(Pause.opening);
+    const { body } = server;
+    body.reset(answer.creation, 0, answer.creation.length);
+    server.pipeline.submit(OpCode.createSession, body, this.origin, this, this.nowMs);
+    return false;
+  }
+
+  private open(response: Uint8Array): void {
+    const { session, server } = this;
+    assert(session !== null, 'a connection is opened with a session');
+    session.connection = this;
+    this.state = State.open;
+    this.frames.frameBytesMax = server.options.limits.frameBytesMax;
+    appendBytes(this.output(), response, 0, response.length);
+  }
+
+  /** The creation of the session is applied. */
+  private onSessionCreated(): void {
+    const { server, session, held, response } = this;
+    assert(session !== null, 'a session is known before it is created');
+    server.tracker.add(session);
+    if (this.state !== State.opening || response === null) return;
+    this.open(response);
+    this.resumeFor(Pause.opening);
+    this.response = null;
+    this.held = null;
+    if (held !== null) this.takeFrames(held, 0, held.length);
+  }
+
+  // Requests:
+
+  private answerAtOnce(
+    type: number,
+    xid: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    const { server } = this;
+    if (type === OpCode.ping) {
+      writeBareReply(this.output(), Xid.ping, server.tree.lastZxid, ErrorCode.ok);
+      this.countSent();
+      return;
+    }
+    const out = this.output();
+    if (type === OpCode.sasl) {
+      // Without a SASL login of its own the reference answers with no token, and so do we.
+      const at = beginReply(out);
+      out.int(-1);
+      endReply(out, at, xid, NO_ZXID, ErrorCode.ok);
+      this.countSent();
+      return;
+    }
+    const body = server.body.reset(bytes, start + REQUEST_HEADER_BYTES, end);
+    const gained = authenticate(body, server.tree.schemes, this.who.ids, {
+      address: this.stream.remote.address,
+      idsMax: server.options.limits.authIdsMax,
+    });
+    const error = gained === null ? ErrorCode.authFailed : ErrorCode.ok;
+    writeBareReply(out, xid, NO_ZXID, error);
+    this.countSent();
+    if (gained === null) {
+      this.end();
+      return;
+    }
+    this.who = principalOf(gained, server.options.skipAcl);
+    this.origin.who = this.who;
+  }
+
+  private submit(type: number, xid: number, bytes: Uint8Array, start: number, end: number): void {
+    const { server, session, origin } = this;
+    assert(session !== null, 'an open connection has a session');
+    const { pipeline } = server;
+    this.statistics.noteRequest(type, xid, this.nowMs);
+    this.writesSent++;
+    origin.xid = xid;
+    if (session.isClosing) {
+      pipeline.submitError(ErrorCode.sessionExpired, type, origin, this, this.nowMs);
+    } else if (type === OpCode.reconfig) {
+      pipeline.submitError(ErrorCode.reconfigDisabled, type, origin, this, this.nowMs);
+    } else {
+      if (type === OpCode.closeSession) session.isClosing = true;
+      const body = server.body.reset(bytes, start + REQUEST_HEADER_BYTES, end);
+      pipeline.submit(type, body, origin, this, this.nowMs);
+    }
+    const { limits } = server.options;
+    if (this.outstanding >= limits.outstandingPerConnectionMax) this.pauseFor(Pause.outstanding);
+    if (pipeline.outstanding >= limits.outstandingMax) {
+      this.pauseFor(Pause.outstanding);
+      server.waitForRoom(this);
+    }
+  }
+
+  onWritten(type: number, xid: number, results: WriteResults, tookMs: number): void {
+    const { server } = this;
+    this.statistics.noteWrite(server.tree.lastZxid, tookMs);
+    if (type === OpCode.createSession) {
+      this.onSessionCreated();
+      return;
+    }
+    this.writesDone++;
+    const isEnd = type === OpCode.closeSession && results.error === ErrorCode.ok;
+    if (this.state === State.open) {
+      const out = this.output();
+      const at = beginReply(out);
+      if (results.error === ErrorCode.ok) {
+        appendBytes(out, results.body.bytes, 0, results.body.position);
+      }
+      endReply(out, at, xid, server.tree.lastZxid, results.error);
+      this.countSent();
+      this.runDeferred();
+    }
+    if (isEnd && this.session !== null) server.sessionEnded(this.session);
+  }
+
+  private read(type: number, xid: number, bytes: Uint8Array, start: number, end: number): void {
+    const { server } = this;
+    this.statistics.noteRequest(type, xid, this.nowMs);
+    const out = this.output();
+    const body = server.body.reset(bytes, start, end);
+    const zxid = server.tree.lastZxid;
+    if (type === OpCode.setWatches || type === OpCode.setWatches2) {
+      // What was missed is told before the answer.
+      const error = this.restoreWatches(type);
+      writeBareReply(this.output(), xid, zxid, error);
+      this.countSent();
+    } else if (requestKind(type) === RequestKind.refused) {
+      server.log.warn('A client sent an operation that clients may not send; it is cut off.', {
+        client: this.stream.remote.address,
+        operation: opCodeName(type),
+      });
+      writeBareReply(out, xid, UNKNOWN_ZXID, ErrorCode.unimplemented);
+      this.countSent();
+      this.end();
+      return;
+    } else {
+      const at = beginReply(out);
+      let error: number;
+      try {
+        error = server.reads.run(type, body, this, out);
+      } catch (cause) {
+        if (!(cause instanceof JuteError)) throw cause;
+        error = ErrorCode.marshallingError;
+      }
+      endReply(out, at, xid, zxid, error);
+      this.countSent();
+    }
+    if (out.position > OUTPUT_PART_BYTES) this.flush();
+  }
+
+  private restoreWatches(type: number): number {
+    try {
+      this.server.watchRestorer.run(type, this.server.body, this);
+      return ErrorCode.ok;
+    } catch (cause) {
+      if (!(cause instanceof JuteError)) throw cause;
+      return ErrorCode.marshallingError;
+    }
+  }
+
+  /** Keeps a request until the writes before it are done. */
+  private defer(bytes: Uint8Array, start: number, end: number): void {
+    this.deferred.push(bytes, start, end, this.writesSent);
+    const { outstandingPerConnectionMax } = this.server.options.limits;
+    if (this.outstanding >= outstandingPerConnectionMax) this.pauseFor(Pause.outstanding);
+  }
+
+  /** Runs the requests that waited for nothing but what is done now. */
+  private runDeferred(): void {
+    const { deferred } = this;
+    while (deferred.length > 0 && deferred.writesNeeded <= this.writesDone) {
+      if ((this.pauses & Pause.output) !== 0 || this.state !== State.open) break;
+      const { bytes, start, end } = deferred;
+      deferred.shift();
+      const xid = readInt32(bytes, start);
+      this.read(readInt32(bytes, start + 4), xid, bytes, start + REQUEST_HEADER_BYTES, end);
+    }
+    const { outstandingPerConnectionMax } = this.server.options.limits;
+    if (this.outstanding * 2 < outstandingPerConnectionMax) this.resumeFor(Pause.outstanding);
+  }
+
+  // Watches:
+
+  mayRead(acl: AclList): boolean {
+    if ((acl.worldPerms & Permission.read) !== 0) return true;
+    return isPermitted(this.server.tree.schemes, acl.acls, Permission.read, this.who);
+  }
+
+  notify(event: WatchEvent): void {
+    if (this.state !== State.open) return;
+    const frame = this.server.encodeEvent(event);
+    const out = this.output();
+    appendBytes(out, frame, 0, frame.length);
+    this.countSent();
+    const { outputBytesMax } = this.server.options.limits;
+    if (this.stream.queuedBytes + out.position > outputBytesMax) {
+      this.server.log.warn('A client does not read what it watches; its connection is closed.', {
+        client: this.stream.remote.address,
+        queuedBytes: this.stream.queuedBytes,
+      });
+      this.destroy();
+    }
+  }
+
+  // Output:
+
+  private output(): JuteWriter {
+    if (this.out === null) {
+      this.out = this.server.outputs.lend();
+      this.server.noteOutput(this);
+    }
+    return this.out;
+  }
+
+  private countSent(): void {
+    this.statistics.packetsSent++;
+    this.server.traffic.sent++;
+  }
+
+  /** Sends what has gathered; a reader that lags behind is not read from until it has caught up. */
+  flush(): void {
+    const { out } = this;
+    if (out === null || this.state >= State.ending) return;
+    this.out = null;
+    const isTaken = this.stream.write(out.bytes, 0, out.position);
+    this.server.outputs.takeBack(out, isTaken);
+    if (isTaken) return;
+    if (this.stream.queuedBytes > this.server.options.limits.outputHighBytes) {
+      this.pauseFor(Pause.output);
+    }
+  }
+
+  private pauseFor(reason: number): void {
+    if (this.pauses === 0) this.stream.pause();
+    this.pauses |= reason;
+  }
+
+  /** Goes on reading if nothing else stands against it. */
+  resumeFor(reason: number = Pause.outstanding): void {
+    if ((this.pauses & reason) === 0) return;
+    this.pauses &= ~reason;
+    if (this.pauses === 0) this.stream.resume();
+  }
+}

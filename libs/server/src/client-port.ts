@@ -1,0 +1,286 @@
+import {
+  formatSessionId,
+  type ByteStream,
+  type Clock,
+  type Log,
+  type SocketAddress,
+  type Timer,
+} from '@aviary/foundation';
+import { JuteReader, JuteWriter } from '@aviary/jute';
+import { KeeperState, OpCode, Xid, watcherEvent } from '@aviary/protocol';
+import type { DataDirectory } from '@aviary/storage';
+import {
+  SYSTEM_PRINCIPAL,
+  type DataTree,
+  type OutstandingChanges,
+  type RequestPreparer,
+  type TransactionApplier,
+  type WatchEvent,
+} from '@aviary/znodes';
+import { ClientConnection } from './client-connection.js';
+import { FourLetterWords } from './four-letter-words.js';
+import { LatencyMeter } from './latency-meter.js';
+import type { ServerOptions } from './options.js';
+import { OutputPool } from './output-pool.js';
+import { PasswordKeeper } from './password-keeper.js';
+import { ReadOperations } from './read-operations.js';
+import { Reaper } from './reaper.js';
+import { beginReply, endReply } from './reply.js';
+import type { ServerContext, Traffic } from './server-context.js';
+import type { ServerPorts } from './server.js';
+import type { SessionIdentity } from './session-identity.js';
+import { Session, SessionTracker } from './session-tracker.js';
+import { WatchRestorer } from './set-watches.js';
+import type { RecoveredState } from './tree-recovery.js';
+import { WritePipeline, type PipelineListener, type WriteOwner } from './write-pipeline.js';
+
+const NO_BODY = new Uint8Array(0);
+
+/** Everything behind the client port: connections, sessions, and what serves their requests. */
+export class ClientPort implements ServerContext {
+  readonly tree: DataTree;
+  readonly reads: ReadOperations;
+  readonly watchRestorer: WatchRestorer;
+  readonly pipeline: WritePipeline;
+  readonly tracker: SessionTracker;
+  readonly passwords: PasswordKeeper;
+  readonly outputs = new OutputPool();
+  readonly latency = new LatencyMeter();
+  readonly traffic: Traffic = { received: 0, sent: 0 };
+  readonly body = new JuteReader(NO_BODY);
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly connections = new Set<ClientConnection>();
+  readonly startedMs: number;
+  isServing = false;
+  connectionsRejected = 0;
+  sessionsExpired = 0;
+  readonly environment: readonly (readonly [string, string])[];
+  readonly gauges: () => [string, number][];
+
+  /** Where the data lies, for the words that tell its size. */
+  directory: DataDirectory | null = null;
+  /** How long syncs took. */
+  syncs = { count: 0, totalMs: 0, longestMs: 0 };
+  local: SocketAddress = { address: '', port: 0 };
+
+  private readonly applier: TransactionApplier;
+  private readonly perAddress = new Map<string, number>();
+  private readonly words: FourLetterWords;
+  private readonly reaper: Reaper;
+  private readonly withOutput: ClientConnection[] = [];
+  private waiting: ClientConnection[] = [];
+  private sweepTimer: Timer | null = null;
+  private encodedEvent: WatchEvent | null = null;
+  private readonly encodedFrame = new JuteWriter(256);
+  private encodedBytes: Uint8Array = NO_BODY;
+
+  constructor(
+    readonly options: ServerOptions,
+    ports: ServerPorts,
+    state: RecoveredState,
+    changes: OutstandingChanges,
+    preparer: RequestPreparer,
+    private readonly identity: SessionIdentity,
+    listener: PipelineListener,
+  ) {
+    this.clock = ports.clock;
+    this.log = ports.log;
+    this.environment = ports.environment ?? [];
+    this.gauges = ports.gauges ?? (() => []);
+    this.applier = state.applier;
+    this.tree = state.tree;
+    this.startedMs = ports.clock.monotonicMs();
+    this.reads = new ReadOperations(state.tree);
+    this.watchRestorer = new WatchRestorer(state.tree);
+    this.passwords = new PasswordKeeper(identity);
+    this.tracker = new SessionTracker(ports.clock, options.tickTimeMs, (session) =>
+      this.expire(session),
+    );
+    this.pipeline = new WritePipeline(
+      state.tree,
+      changes,
+      preparer,
+      state.applier,
+      ports.clock,
+      this.latency,
+      {
+        onApplied: (transactions, bytes) => {
+          this.flushOutputs();
+          this.admitWaiting();
+          listener.onApplied(transactions, bytes);
+        },
+        onLogFailure: (error) => listener.onLogFailure(error),
+      },
+    );
+    this.reaper = new Reaper(state.tree, ports.clock, options, (body) => this.reap(body));
+    this.words = new FourLetterWords(this);
+  }
+
+  /** Transactions whose digest was not that of the tree. */
+  get digestMismatches(): number {
+    return this.applier.digestMismatches;
+  }
+
+  start(): void {
+    this.tree.sessions.forEach((timeoutMs, high, low) => {
+      this.tracker.add(new Session(high, low, timeoutMs));
+    });
+    this.endOrphans();
+    this.tracker.start();
+    this.reaper.start();
+    this.sweep();
+    this.isServing = true;
+  }
+
+  /** From here on every new connection is closed at once, and no session expires. */
+  stopAccepting(): void {
+    this.isServing = false;
+    this.tracker.stop();
+    this.reaper.stop();
+    this.sweepTimer?.cancel();
+  }
+
+  /** Sends what is waiting and closes all connections; the sessions live on. */
+  closeConnections(): void {
+    this.flushOutputs();
+    for (const connection of [...this.connections]) connection.end();
+  }
+
+  /** Closes all connections without another word. */
+  abandonConnections(): void {
+    for (const connection of [...this.connections]) connection.destroy();
+  }
+
+  accept(stream: ByteStream): void {
+    const { address } = stream.remote;
+    const { connectionsPerAddressMax, connectionsMax } = this.options.limits;
+    const fromThere = this.perAddress.get(address) ?? 0;
+    const isOver =
+      (connectionsPerAddressMax > 0 && fromThere >= connectionsPerAddressMax) ||
+      (connectionsMax > 0 && this.connections.size >= connectionsMax);
+    if (isOver || !this.isServing) {
+      this.connectionsRejected++;
+      if (isOver) this.log.warn(`Too many connections from ${address}; a new one is closed.`);
+      stream.destroy();
+      return;
+    }
+    this.perAddress.set(address, fromThere + 1);
+    const connection = new ClientConnection(this, stream);
+    this.connections.add(connection);
+    stream.start(connection);
+  }
+
+  connectionClosed(connection: ClientConnection): void {
+    if (!this.connections.delete(connection)) return;
+    const { address } = connection.stream.remote;
+    const left = (this.perAddress.get(address) ?? 1) - 1;
+    if (left > 0) this.perAddress.set(address, left);
+    else this.perAddress.delete(address);
+  }
+
+  makeSession(timeoutMs: number): Session {
+    const { high, low } = this.identity.takeId();
+    return new Session(high, low, timeoutMs);
+  }
+
+  sessionEnded(session: Session): void {
+    this.tracker.remove(session);
+    session.connection?.end();
+  }
+
+  answerWord(word: string): string {
+    return this.words.answer(word);
+  }
+
+  noteOutput(connection: ClientConnection): void {
+    this.withOutput.push(connection);
+  }
+
+  flushOutputs(): void {
+    const { withOutput } = this;
+    // A flush may close a connection, whose end may give another something to say.
+    for (let i = 0; i < withOutput.length; i++) withOutput[i].flush();
+    withOutput.length = 0;
+  }
+
+  waitForRoom(connection: ClientConnection): void {
+    this.waiting.push(connection);
+  }
+
+  encodeEvent(event: WatchEvent): Uint8Array {
+    if (event === this.encodedEvent) return this.encodedBytes;
+    const out = this.encodedFrame;
+    out.clear();
+    const at = beginReply(out);
+    const { type, path } = event;
+    watcherEvent.write(out, { type, state: KeeperState.syncConnected, path });
+    endReply(out, at, Xid.notification, event.zxid, 0);
+    this.encodedEvent = event;
+    this.encodedBytes = out.take();
+    return this.encodedBytes;
+  }
+
+  private admitWaiting(): void {
+    const { waiting } = this;
+    if (waiting.length === 0) return;
+    if (this.pipeline.outstanding * 2 > this.options.limits.outstandingMax) return;
+    this.waiting = [];
+    for (const connection of waiting) connection.resumeFor();
+  }
+
+  private expire(session: Session): void {
+    this.sessionsExpired++;
+    this.log.info(`Session ${formatSessionId(session.id)} has expired.`);
+    session.connection?.destroy();
+    this.close(session);
+  }
+
+  /** Ends a session through the log, as if it had asked for it. */
+  private close(session: Session): void {
+    session.isClosing = true;
+    const owner: WriteOwner = { onWritten: () => this.sessionEnded(session) };
+    this.submitOwn(
+      OpCode.closeSession,
+      session.high,
+      session.low,
+      this.body.reset(NO_BODY, 0, 0),
+      owner,
+    );
+  }
+
+  private reap(body: JuteReader): void {
+    this.submitOwn(OpCode.deleteContainer, 0, 0, body, null);
+  }
+
+  private submitOwn(
+    type: number,
+    sessionHigh: number,
+    sessionLow: number,
+    body: JuteReader,
+    owner: WriteOwner | null,
+  ): void {
+    const origin = { sessionHigh, sessionLow, xid: 0, who: SYSTEM_PRINCIPAL };
+    this.pipeline.submit(type, body, origin, owner, this.clock.monotonicMs());
+  }
+
+  /** Ephemeral nodes whose session is nowhere to be found go at the start. */
+  private endOrphans(): void {
+    const orphans: Session[] = [];
+    this.tree.ephemerals.forEach((_nodes, high, low) => {
+      if (this.tree.sessions.get(high, low) === undefined) orphans.push(new Session(high, low, 0));
+    });
+    for (const session of orphans) this.close(session);
+  }
+
+  /** Closes, a little late, the connections that have no session and should. */
+  private sweep(): void {
+    const { handshakeMs } = this.options.limits;
+    const nowMs = this.clock.monotonicMs();
+    for (const connection of this.connections) {
+      const sinceMs = connection.sessionlessSinceMs;
+      if (sinceMs !== null && nowMs - sinceMs > handshakeMs) connection.destroy();
+    }
+    this.sweepTimer = this.clock.setTimer(Math.max(handshakeMs / 4, 10), () => this.sweep());
+  }
+}

@@ -1,0 +1,79 @@
+/** Requests that wait for earlier writes of their session, in the order in which they came. */
+export class DeferredFrames {
+  private readonly frames: Uint8Array[] = [];
+  private readonly starts: number[] = [];
+  private readonly ends: number[] = [];
+  private readonly writes: number[] = [];
+  private head = 0;
+  /** The chunk at hand, and its copy once a request in it has to wait. */
+  private chunk: Uint8Array | null = null;
+  private chunkEnd = 0;
+  private copy: Uint8Array | null = null;
+  private copyBase = 0;
+
+  /** The frames that come now lie in `chunk`, which belongs to the host and will change. */
+  beginChunk(chunk: Uint8Array, end: number): void {
+    this.chunk = chunk;
+    this.chunkEnd = end;
+  }
+
+  endChunk(): void {
+    this.chunk = null;
+    this.copy = null;
+  }
+
+  get length(): number {
+    return this.frames.length - this.head;
+  }
+
+  /** Adds `bytes[start..end)`, to run once `writesDone` writes of the connection are done. */
+  push(bytes: Uint8Array, start: number, end: number, writesDone: number): void {
+    let kept = bytes;
+    let base = 0;
+    if (bytes === this.chunk) {
+      // What waits is copied, once for all of the chunk that waits.
+      if (this.copy === null) {
+        this.copy = bytes.slice(start, this.chunkEnd);
+        this.copyBase = start;
+      }
+      kept = this.copy;
+      base = this.copyBase;
+    }
+    this.frames.push(kept);
+    this.starts.push(start - base);
+    this.ends.push(end - base);
+    this.writes.push(writesDone);
+  }
+
+  // The first one:
+
+  get bytes(): Uint8Array {
+    return this.frames[this.head];
+  }
+
+  get start(): number {
+    return this.starts[this.head];
+  }
+
+  get end(): number {
+    return this.ends[this.head];
+  }
+
+  get writesNeeded(): number {
+    return this.writes[this.head];
+  }
+
+  shift(): void {
+    this.head++;
+    if (this.head < this.frames.length) return;
+    this.clear();
+  }
+
+  clear(): void {
+    this.frames.length = 0;
+    this.starts.length = 0;
+    this.ends.length = 0;
+    this.writes.length = 0;
+    this.head = 0;
+  }
+}

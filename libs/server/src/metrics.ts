@@ -1,0 +1,38 @@
+import type { ClientPort } from './client-port.js';
+import { SERVER_VERSION } from './version.js';
+
+/** Names and values as ZooKeeper has them, without the prefix `zk_`. */
+export function metrics(port: ClientPort): [string, string | number][] {
+  const { latency, traffic, tree, tracker, connections, pipeline, syncs } = port;
+  const meanSyncMs = syncs.count === 0 ? 0 : syncs.totalMs / syncs.count;
+  return [
+    ['version', SERVER_VERSION],
+    ['server_state', 'standalone'],
+    ['uptime', Math.floor(port.clock.monotonicMs() - port.startedMs)],
+    ['avg_latency', rounded(latency.meanMs)],
+    ['max_latency', Math.floor(latency.maxMs)],
+    ['min_latency', Math.floor(latency.minMs)],
+    ['packets_received', traffic.received],
+    ['packets_sent', traffic.sent],
+    ['num_alive_connections', connections.size],
+    ['outstanding_requests', pipeline.outstanding],
+    ['znode_count', tree.nodes.size],
+    ['watch_count', tree.watches.size],
+    ['ephemerals_count', tree.ephemeralCount],
+    ['approximate_data_size', tree.nodes.contentBytes],
+    ['global_sessions', tracker.size],
+    ['local_sessions', 0],
+    ['digest_mismatches_count', port.digestMismatches],
+    ['connection_rejected', port.connectionsRejected],
+    ['stale_sessions_expired', port.sessionsExpired],
+    ['avg_fsynctime', rounded(meanSyncMs)],
+    ['max_fsynctime', Math.floor(syncs.longestMs)],
+    ['cnt_fsynctime', syncs.count],
+    ['sum_fsynctime', Math.floor(syncs.totalMs)],
+    ...port.gauges(),
+  ];
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 10_000) / 10_000;
+}

@@ -1,0 +1,62 @@
+import type { Clock, Log } from '@aviary/foundation';
+import type { JuteReader } from '@aviary/jute';
+import type { DataTree, WatchEvent } from '@aviary/znodes';
+import type { ClientConnection } from './client-connection.js';
+import type { LatencyMeter } from './latency-meter.js';
+import type { ServerOptions } from './options.js';
+import type { OutputPool } from './output-pool.js';
+import type { PasswordKeeper } from './password-keeper.js';
+import type { ReadOperations } from './read-operations.js';
+import type { Session, SessionTracker } from './session-tracker.js';
+import type { WatchRestorer } from './set-watches.js';
+import type { WritePipeline } from './write-pipeline.js';
+
+/** Packets in and out, for monitoring. */
+export interface Traffic {
+  received: number;
+  sent: number;
+}
+
+/** What a connection needs of the server around it. */
+export interface ServerContext {
+  readonly options: ServerOptions;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly tree: DataTree;
+  readonly reads: ReadOperations;
+  readonly watchRestorer: WatchRestorer;
+  readonly pipeline: WritePipeline;
+  readonly tracker: SessionTracker;
+  readonly passwords: PasswordKeeper;
+  readonly outputs: OutputPool;
+  readonly latency: LatencyMeter;
+  readonly traffic: Traffic;
+  /** Reads the body of the request at hand; one for all, since requests are handled one by one. */
+  readonly body: JuteReader;
+
+  /** Whether the server takes requests. */
+  readonly isServing: boolean;
+
+  /** A new session; it counts once its creation is applied. */
+  makeSession(timeoutMs: number): Session;
+
+  /** Makes the answer to a four-letter word. */
+  answerWord(word: string): string;
+
+  /** The notification of `event` as a whole frame. */
+  encodeEvent(event: WatchEvent): Uint8Array;
+
+  /** The connection has output that leaves at the end of the turn. */
+  noteOutput(connection: ClientConnection): void;
+
+  /** Everything that was noted leaves now. */
+  flushOutputs(): void;
+
+  /** The connection waits until fewer writes are outstanding. */
+  waitForRoom(connection: ClientConnection): void;
+
+  /** The end of a session is applied. */
+  sessionEnded(session: Session): void;
+
+  connectionClosed(connection: ClientConnection): void;
+}

@@ -1,0 +1,235 @@
+import {
+  assert,
+  formatZxid,
+  type ByteStream,
+  type Clock,
+  type Disk,
+  type DiskError,
+  type Listener,
+  type Log,
+  type Network,
+  type Random,
+  type SocketAddress,
+  type Timer,
+} from '@aviary/foundation';
+import {
+  DataDirectory,
+  SnapshotPolicy,
+  type Recovered,
+  type TransactionLog,
+} from '@aviary/storage';
+import { OutstandingChanges, RequestPreparer, standardAuthSchemes } from '@aviary/znodes';
+import { ClientPort } from './client-port.js';
+import type { ServerOptions } from './options.js';
+import { SessionIdentity } from './session-identity.js';
+import { Snapshotter } from './snapshotter.js';
+import { TreeRecovery, type RecoveredState } from './tree-recovery.js';
+
+const HOUR_MS = 3_600_000;
+
+/** The world that a server lives in. */
+export interface ServerPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly disk: Disk;
+  readonly network: Network;
+  readonly log: Log;
+  /** What four-letter word `envi` tells of the machine; default: nothing. */
+  readonly environment?: readonly (readonly [string, string])[];
+  /** Figures of the process for `mntr`, such as open files; default: none. */
+  readonly gauges?: () => [string, number][];
+}
+
+/** Life of a server: each state is entered once, in this order; `failed` from any. */
+export type ServerState = 'new' | 'recovering' | 'serving' | 'stopping' | 'stopped' | 'failed';
+
+/**
+ * One ZooKeeper server by itself: durable, ordered, speaking ZooKeeper's client protocol.
+ *
+ * @example
+ * const server = new StandaloneServer(serverOptions({ dataDir: '/var/lib/aviary' }), ports, stop);
+ * await server.start();
+ */
+export class StandaloneServer {
+  state: ServerState = 'new';
+  /** What the start found on the disk; null before. */
+  recovered: Recovered | null = null;
+
+  private port: ClientPort | null = null;
+  private listener: Listener | null = null;
+  private transactions: TransactionLog | null = null;
+  private snapshotter: Snapshotter | null = null;
+  private purgeTimer: Timer | null = null;
+
+  /**
+   * @param onFailure Called once, when the server can no longer keep its promises, with one
+   * sentence: the process must end. Nothing more is acknowledged.
+   */
+  constructor(
+    private readonly options: ServerOptions,
+    private readonly ports: ServerPorts,
+    private readonly onFailure: (reason: string) => void,
+  ) {}
+
+  /** Where clients connect, once it serves. */
+  get address(): SocketAddress {
+    assert(this.listener !== null, 'a server has an address once it serves');
+    return this.listener.local;
+  }
+
+  /**
+   * Recovers what is on the disk and opens the client port.
+   *
+   * @throws {StorageError} What is on the disk cannot be trusted; nothing was changed.
+   * @throws {DiskError} The directories cannot be read or written.
+   * @throws {Error} The port cannot be opened (`code` EADDRINUSE, EACCES, ...).
+   */
+  async start(): Promise<void> {
+    assert(this.state === 'new', 'a server is started once');
+    this.state = 'recovering';
+    const { options, ports } = this;
+    const directory = new DataDirectory(ports.disk, ports.clock, options);
+    const recovery = new TreeRecovery(
+      { seed: ports.random.uint32(), schemes: standardAuthSchemes(options.superDigest) },
+      options.extendedTypesEnabled,
+    );
+    this.recovered = await directory.recover(recovery, ports.log);
+    const state = recovery.finish();
+    if (!options.digestEnabled) state.tree.isDigestKnown = false;
+    this.reportRecovery(state);
+    const retain = options.purgeIntervalMs === null ? options.snapRetainCount : null;
+    const digested = options.digestEnabled;
+    const snapshotter = new Snapshotter(state.tree, directory, digested, retain, ports.log);
+    this.snapshotter = snapshotter;
+    // ZooKeeper takes a log without a snapshot for a lost snapshot.
+    if (this.recovered.snapshotZxid === null) await snapshotter.writeNow();
+    const identity = await this.openIdentity(state, directory);
+    await this.openPort(state, identity, directory, snapshotter);
+    this.schedulePurge(snapshotter);
+  }
+
+  /** Closes the port, lets what is under way come to its end, and closes the files. */
+  async stop(): Promise<void> {
+    if (this.state === 'stopped' || this.state === 'stopping') return;
+    const hasFailed = this.state === 'failed';
+    if (!hasFailed) this.state = 'stopping';
+    this.purgeTimer?.cancel();
+    await this.listener?.close();
+    this.port?.stopAccepting();
+    if (!hasFailed) await this.transactions?.close();
+    this.port?.closeConnections();
+    await this.snapshotter?.close();
+    if (!hasFailed) this.state = 'stopped';
+  }
+
+  /** What monitoring wants to know; null before it serves. */
+  get monitor(): ClientPort | null {
+    return this.port;
+  }
+
+  private openIdentity(state: RecoveredState, directory: DataDirectory): Promise<SessionIdentity> {
+    const { clock, disk, random } = this.ports;
+    const sessions: bigint[] = [];
+    state.tree.sessions.forEach((_timeout, high, low) => {
+      sessions.push((BigInt(high) << 32n) | BigInt(low >>> 0));
+    });
+    return SessionIdentity.open(disk, random, directory.snapshotDirectory, {
+      serverId: this.options.serverId,
+      wallMs: clock.wallMs(),
+      sessions,
+    });
+  }
+
+  private async openPort(
+    state: RecoveredState,
+    identity: SessionIdentity,
+    directory: DataDirectory,
+    snapshotter: Snapshotter,
+  ): Promise<void> {
+    const { options, ports } = this;
+    const changes = new OutstandingChanges(state.tree);
+    const preparer = new RequestPreparer(state.tree, changes, state.quotas, {
+      extendedTypesEnabled: options.extendedTypesEnabled,
+      enforceQuota: options.enforceQuota,
+      digestEnabled: options.digestEnabled,
+      // Readers of logs and proposals take this much: jute.maxbuffer and as much again.
+      transactionBytesMax: 2 * options.limits.frameBytesMax,
+    });
+    const policy = new SnapshotPolicy(options, ports.random);
+    const port = new ClientPort(options, ports, state, changes, preparer, identity, {
+      onApplied: (transactions, bytes) => this.onApplied(policy, transactions, bytes, snapshotter),
+      onLogFailure: (error) => this.fail(error),
+    });
+    this.port = port;
+    const log = await directory.openLog(options, port.pipeline);
+    this.transactions = log;
+    port.pipeline.useLog(log);
+    port.directory = directory;
+    port.syncs = log.syncs;
+    port.start();
+    this.state = 'serving';
+    this.listener = await ports.network.listen(
+      { address: options.clientAddress, port: options.clientPort, backlog: options.backlog },
+      (stream: ByteStream) => port.accept(stream),
+    );
+    port.local = this.listener.local;
+  }
+
+  private onApplied(
+    policy: SnapshotPolicy,
+    transactions: number,
+    bytes: number,
+    snapshotter: Snapshotter,
+  ): void {
+    if (!policy.logged(transactions, bytes) || snapshotter.isRunning) return;
+    policy.reset();
+    this.transactions?.roll();
+    snapshotter.begin();
+  }
+
+  private schedulePurge(snapshotter: Snapshotter): void {
+    const { purgeIntervalMs, snapRetainCount } = this.options;
+    if (purgeIntervalMs === null || purgeIntervalMs <= 0) return;
+    // One timer cannot count further than 24 days: longer intervals are passed in hours.
+    let leftMs = purgeIntervalMs;
+    const wait = (): void => {
+      const stepMs = Math.min(leftMs, HOUR_MS);
+      this.purgeTimer = this.ports.clock.setTimer(stepMs, () => {
+        leftMs -= stepMs;
+        if (leftMs <= 0) {
+          leftMs = purgeIntervalMs;
+          void snapshotter.purge(snapRetainCount);
+        }
+        wait();
+      });
+    };
+    wait();
+  }
+
+  private reportRecovery({ tree, applier }: RecoveredState): void {
+    const { recovered, ports } = this;
+    const from = recovered?.snapshotZxid ?? null;
+    const source = from === null ? 'an empty tree' : `snapshot.${formatZxid(from)}`;
+    const replayed = recovered?.transactionsReplayed ?? 0;
+    ports.log.info(
+      `Recovered ${tree.nodes.size} znodes from ${source} and ${replayed} logged transactions; ` +
+        `the last is 0x${formatZxid(tree.lastZxid)}.`,
+    );
+    if (applier.digestMismatches > 0) {
+      ports.log.error(
+        `The digest of the tree differs from ${applier.digestMismatches} logged transactions: ` +
+          'the data was made by a server that had diverged.',
+      );
+    }
+  }
+
+  private fail(error: DiskError): void {
+    if (this.state === 'failed') return;
+    this.state = 'failed';
+    this.port?.stopAccepting();
+    this.port?.abandonConnections();
+    this.onFailure(
+      `The transaction log cannot be written (${error.message}): nothing more is acknowledged, the server stops.`,
+    );
+  }
+}

@@ -1,0 +1,137 @@
+import type { Clock, DiskError, Zxid } from '@aviary/foundation';
+import type { JuteReader } from '@aviary/jute';
+import type { LogBatch, LogListener, TransactionLog } from '@aviary/storage';
+import type {
+  DataTree,
+  OutstandingChanges,
+  RequestOrigin,
+  RequestPreparer,
+  TransactionApplier,
+} from '@aviary/znodes';
+import type { LatencyMeter } from './latency-meter.js';
+import { WriteQueue } from './write-queue.js';
+import { WriteResults } from './write-results.js';
+
+/** Whoever waits for a transaction. */
+export interface WriteOwner {
+  /** The transaction is durable and applied, `tookMs` after its request; `results` is good for the call. */
+  onWritten(type: number, xid: number, results: WriteResults, tookMs: number): void;
+}
+
+/** Whom the pipeline tells. */
+export interface PipelineListener {
+  /** So many transactions, of so many bytes in the log, were just applied and answered. */
+  onApplied(transactions: number, bytes: number): void;
+  /** The log has failed: nothing more will be acknowledged. */
+  onLogFailure(error: DiskError): void;
+}
+
+/**
+ * The way of a write: made into a transaction against the tree and what is outstanding, logged
+ * together with all that arrive in the meantime, applied in order once the disk has it, answered.
+ */
+export class WritePipeline implements LogListener {
+  private readonly queue = new WriteQueue();
+  private readonly results: WriteResults;
+  private log: TransactionLog | null = null;
+  /** Of the last transaction that was made. */
+  private lastMade: Zxid;
+  private isFlushDue = false;
+
+  constructor(
+    private readonly tree: DataTree,
+    private readonly changes: OutstandingChanges,
+    private readonly preparer: RequestPreparer,
+    private readonly applier: TransactionApplier,
+    private readonly clock: Clock,
+    private readonly latency: LatencyMeter,
+    private readonly listener: PipelineListener,
+  ) {
+    this.results = new WriteResults(tree);
+    this.lastMade = tree.lastZxid;
+  }
+
+  /** Where transactions go; set once, before the first write. */
+  useLog(log: TransactionLog): void {
+    this.log = log;
+  }
+
+  /** Transactions that are made and not yet applied. */
+  get outstanding(): number {
+    return this.queue.length;
+  }
+
+  /** Makes the transaction of a request; `owner` hears when it is applied. */
+  submit(
+    type: number,
+    body: JuteReader,
+    origin: RequestOrigin,
+    owner: WriteOwner | null,
+    nowMs: number,
+  ): void {
+    const { log } = this;
+    if (log === null) return;
+    const zxid = this.lastMade + 1;
+    this.preparer.prepare(type, body, origin, zxid, this.clock.wallMs(), log.begin());
+    this.finishSubmit(log, zxid, type, origin.xid, owner, nowMs);
+  }
+
+  /** Makes the transaction of a request that is refused; its answer keeps its place in the order. */
+  submitError(
+    error: number,
+    type: number,
+    origin: RequestOrigin,
+    owner: WriteOwner | null,
+    nowMs: number,
+  ): void {
+    const { log } = this;
+    if (log === null) return;
+    const zxid = this.lastMade + 1;
+    this.preparer.prepareError(error, origin, zxid, this.clock.wallMs(), log.begin());
+    this.finishSubmit(log, zxid, type, origin.xid, owner, nowMs);
+  }
+
+  private finishSubmit(
+    log: TransactionLog,
+    zxid: Zxid,
+    type: number,
+    xid: number,
+    owner: WriteOwner | null,
+    nowMs: number,
+  ): void {
+    log.end(zxid);
+    this.lastMade = zxid;
+    this.queue.push(owner, type, xid, nowMs);
+    if (this.isFlushDue) return;
+    this.isFlushDue = true;
+    // What other sockets have brought in this turn goes to the disk with it.
+    this.clock.atEndOfTurn(this.flush);
+  }
+
+  private readonly flush = (): void => {
+    this.isFlushDue = false;
+    this.log?.flush();
+  };
+
+  onDurable(batch: LogBatch): void {
+    const { queue, results, applier } = this;
+    const { bytes } = batch.writer;
+    const nowMs = this.clock.monotonicMs();
+    for (let i = 0; i < batch.count; i++) {
+      const { type, owner, xid } = queue;
+      const tookMs = nowMs - queue.started;
+      this.latency.note(tookMs);
+      queue.shift();
+      results.begin(type);
+      applier.apply(bytes, batch.startOf(i), batch.endOf(i), 'trust', results);
+      results.finish();
+      owner?.onWritten(type, xid, results, tookMs);
+    }
+    this.changes.applied(this.tree.lastZxid);
+    this.listener.onApplied(batch.count, batch.byteLength);
+  }
+
+  onFailure(error: DiskError): void {
+    this.listener.onLogFailure(error);
+  }
+}
