@@ -24,6 +24,7 @@ import { DeferredFrames } from './deferred-frames.js';
 import { FirstBytes } from './first-bytes.js';
 import { Handshake } from './handshake.js';
 import type { Reader } from './read-operations.js';
+import { PauseReason, ReadPause } from './read-pause.js';
 import { NO_ZXID, appendBytes, beginReply, endReply, writeBareReply } from './reply.js';
 import { RequestKind, requestKind } from './request-kinds.js';
 import type { ServerContext } from './server-context.js';
@@ -51,9 +52,6 @@ const State = {
   closed: 5,
 } as const;
 
-/** Why the socket is not being read. */
-const Pause = { outstanding: 1, output: 2, opening: 4 } as const;
-
 /**
  * One client's connection: cuts its bytes into requests, answers reads at once and writes when they
  * are applied, each in the order in which they came.
@@ -77,7 +75,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
   private writesSent = 0;
   private writesDone = 0;
   private readonly deferred = new DeferredFrames();
-  private pauses = 0;
+  private readonly pause: ReadPause;
   private nowMs: number;
   private readonly origin: RequestOrigin;
 
@@ -85,6 +83,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     private readonly server: ServerContext,
     readonly stream: ByteStream,
   ) {
+    this.pause = new ReadPause(stream);
     this.establishedMs = server.clock.wallMs();
     this.nowMs = server.clock.monotonicMs();
     const ids = [{ scheme: 'ip', id: stream.remote.address }];
@@ -132,7 +131,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
   onDrained(): void {
     if (this.session !== null)
       this.server.tracker.touch(this.session, this.server.clock.monotonicMs());
-    this.resumeFor(Pause.output);
+    this.pause.remove(PauseReason.output);
     this.runDeferred();
     this.server.flushOutputs();
   }
@@ -231,7 +230,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     return (
       this.writesSent === this.writesDone &&
       this.deferred.length === 0 &&
-      (this.pauses & Pause.output) === 0
+      !this.pause.has(PauseReason.output)
     );
   }
 
@@ -258,7 +257,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     }
     this.state = State.opening;
     this.response = answer.response;
-    this.pauseFor(Pause.opening);
+    this.pause.add(PauseReason.opening);
     const { body } = server;
     body.reset(answer.creation, 0, answer.creation.length);
     server.pipeline.submit(OpCode.createSession, body, this.origin, this, this.nowMs);
@@ -281,7 +280,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     server.tracker.add(session);
     if (this.state !== State.opening || response === null) return;
     this.open(response);
-    this.resumeFor(Pause.opening);
+    this.pause.remove(PauseReason.opening);
     this.response = null;
     this.held = null;
     if (held !== null) this.takeFrames(held, 0, held.length);
@@ -344,9 +343,10 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
       pipeline.submit(type, body, origin, this, this.nowMs);
     }
     const { limits } = server.options;
-    if (this.outstanding >= limits.outstandingPerConnectionMax) this.pauseFor(Pause.outstanding);
+    if (this.outstanding >= limits.outstandingPerConnectionMax)
+      this.pause.add(PauseReason.outstanding);
     if (pipeline.outstanding >= limits.outstandingMax) {
-      this.pauseFor(Pause.outstanding);
+      this.pause.add(PauseReason.outstanding);
       server.waitForRoom(this);
     }
   }
@@ -422,21 +422,22 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
   private defer(bytes: Uint8Array, start: number, end: number): void {
     this.deferred.push(bytes, start, end, this.writesSent);
     const { outstandingPerConnectionMax } = this.server.options.limits;
-    if (this.outstanding >= outstandingPerConnectionMax) this.pauseFor(Pause.outstanding);
+    if (this.outstanding >= outstandingPerConnectionMax) this.pause.add(PauseReason.outstanding);
   }
 
   /** Runs the requests that waited for nothing but what is done now. */
   private runDeferred(): void {
     const { deferred } = this;
     while (deferred.length > 0 && deferred.writesNeeded <= this.writesDone) {
-      if ((this.pauses & Pause.output) !== 0 || this.state !== State.open) break;
+      if (this.pause.has(PauseReason.output) || this.state !== State.open) break;
       const { bytes, start, end } = deferred;
       deferred.shift();
       const xid = readInt32(bytes, start);
       this.read(readInt32(bytes, start + 4), xid, bytes, start + REQUEST_HEADER_BYTES, end);
     }
     const { outstandingPerConnectionMax } = this.server.options.limits;
-    if (this.outstanding * 2 < outstandingPerConnectionMax) this.resumeFor(Pause.outstanding);
+    if (this.outstanding * 2 < outstandingPerConnectionMax)
+      this.pause.remove(PauseReason.outstanding);
   }
 
   // Watches:
@@ -486,19 +487,12 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     this.server.outputs.takeBack(out, isTaken);
     if (isTaken) return;
     if (this.stream.queuedBytes > this.server.options.limits.outputHighBytes) {
-      this.pauseFor(Pause.output);
+      this.pause.add(PauseReason.output);
     }
   }
 
-  private pauseFor(reason: number): void {
-    if (this.pauses === 0) this.stream.pause();
-    this.pauses |= reason;
-  }
-
-  /** Goes on reading if nothing else stands against it. */
-  resumeFor(reason: number = Pause.outstanding): void {
-    if ((this.pauses & reason) === 0) return;
-    this.pauses &= ~reason;
-    if (this.pauses === 0) this.stream.resume();
+  /** There is room for its requests again. */
+  admit(): void {
+    this.pause.remove(PauseReason.outstanding);
   }
 }

@@ -226,7 +226,7 @@ export class ClientPort implements ServerContext {
     if (waiting.length === 0) return;
     if (this.pipeline.outstanding * 2 > this.options.limits.outstandingMax) return;
     this.waiting = [];
-    for (const connection of waiting) connection.resumeFor();
+    for (const connection of waiting) connection.admit();
   }
 
   private expire(session: Session): void {
