@@ -72,14 +72,7 @@ export interface ServerOptions {
 }
 
 /** The words that are answered unless the configuration says otherwise: cheap, and no secrets. */
-export const FOUR_LETTER_WORDS_DEFAULT: readonly string[] = [
-  'conf',
-  'isro',
-  'mntr',
-  'ruok',
-  'srvr',
-  'stat',
-];
+export const FOUR_LETTER_WORDS_DEFAULT: readonly string[] = ['isro', 'mntr', 'ruok', 'srvr'];
 
 export const LIMITS_DEFAULT: ServerLimits = {
   frameBytesMax: FRAME_BYTES_MAX_DEFAULT,
