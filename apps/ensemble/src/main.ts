@@ -1,0 +1,66 @@
+import 'reflect-metadata';
+import { EnsembleTransport } from '@aviary/nest';
+import { ConfigurationError } from '@aviary/server';
+import { Logger } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { AsyncMicroserviceOptions } from '@nestjs/microservices';
+import { configured } from './configured.js';
+import { EnsembleAppModule } from './ensemble-app.module.js';
+
+const EXIT_BAD_CONFIGURATION = 2;
+
+function greet(transport: EnsembleTransport, dataDir: string): void {
+  const { address, listensEverywhere } = transport;
+  const reach = listensEverywhere
+    ? ', and on every interface: whoever reaches the port may use what no ACL protects'
+    : '';
+  const words = [
+    `Aviary serves ZooKeeper clients at ${address}${reach}`,
+    `  process  ${process.pid}`,
+    `  data     ${dataDir}`,
+    '',
+    'Try next, in another terminal:',
+    '  npm run demo                        several services that share one lock',
+    `  zkCli.sh -server ${address}   any ZooKeeper client works`,
+    'Stop with Ctrl-C.',
+    '',
+  ];
+  process.stdout.write(words.join('\n'));
+}
+
+async function main(): Promise<void> {
+  const { options, warnings } = configured(process.argv.slice(2), process.env);
+  const logger = new Logger('Configuration');
+  for (const warning of warnings) logger.warn(warning);
+  const app = await NestFactory.createMicroservice<AsyncMicroserviceOptions>(
+    EnsembleAppModule.with(options),
+    {
+      abortOnError: false,
+      inject: [EnsembleTransport],
+      useFactory: (strategy: EnsembleTransport) => ({ strategy }),
+    },
+  );
+  const stop = () => {
+    void app.close().then(() => process.exit(0));
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  await app.listen();
+  greet(app.get(EnsembleTransport), options.dataDir);
+}
+
+function sentenceOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') {
+    return `${error.message}: another program has the port; stop it, or choose another clientPort`;
+  }
+  return error.message;
+}
+
+main().catch((error: unknown) => {
+  const isMistake = error instanceof ConfigurationError;
+  const sentence = sentenceOf(error);
+  process.stderr.write(`${isMistake ? 'configuration: ' : ''}${sentence}\n`);
+  process.exit(isMistake ? EXIT_BAD_CONFIGURATION : 1);
+});

@@ -1,0 +1,122 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
+import { NodeDisk, NodeNetwork, SystemClock, SystemRandom } from '@aviary/host';
+import { StandaloneServer, serverOptions } from '@aviary/server';
+import { ENSEMBLE_OPTIONS } from './ensemble.module-definition.js';
+import type { EnsembleOptions } from './ensemble-options.js';
+import { NestLog } from './nest-log.js';
+import { processEnvironment, processGauges } from './process-gauges.js';
+
+/** Marks handlers that belong to the client port; it has none, since its protocol is ZooKeeper's. */
+export const ENSEMBLE_TRANSPORT = Symbol('aviary:ensemble');
+
+/** Where a member stands. */
+export type EnsembleStatus = 'starting' | 'serving' | 'stopped' | 'failed';
+
+/** What {@link EnsembleTransport.on} can tell. */
+export interface EnsembleEvents extends Record<string, (...args: never[]) => void> {
+  /** The member can no longer keep its promises; the reason is one sentence. */
+  failed: (reason: string) => void;
+}
+
+/**
+ * A member of an ensemble as a transport of Nest: it starts with `listen`, stops with `close`, and
+ * tells where it stands in `status`.
+ *
+ * `EnsembleModule` starts it by itself; hand it to `createMicroservice` or `connectMicroservice` to
+ * let Nest's microservice life cycle do so.
+ */
+@Injectable()
+export class EnsembleTransport
+  extends Server<EnsembleEvents, EnsembleStatus>
+  implements CustomTransportStrategy
+{
+  override readonly transportId = ENSEMBLE_TRANSPORT;
+
+  private readonly disk = new NodeDisk();
+  private readonly server: StandaloneServer;
+  private readonly failureListeners: ((reason: string) => void)[] = [];
+  private starting: Promise<void> | null = null;
+  private stopping: Promise<void> | null = null;
+
+  constructor(@Inject(ENSEMBLE_OPTIONS) private readonly options: EnsembleOptions) {
+    super();
+    this.server = new StandaloneServer(
+      serverOptions(options),
+      {
+        clock: new SystemClock(),
+        random: new SystemRandom(),
+        disk: this.disk,
+        network: new NodeNetwork(),
+        log: new NestLog('Ensemble'),
+        environment: processEnvironment(),
+        gauges: processGauges,
+      },
+      (reason) => this.fail(reason),
+    );
+  }
+
+  /** Where a client on this machine connects: `host:port`. Only while it serves. */
+  get address(): string {
+    const { address, port } = this.server.address;
+    if (this.listensEverywhere) return `127.0.0.1:${port}`;
+    return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  }
+
+  /** Whether other machines can reach the port, on every interface. */
+  get listensEverywhere(): boolean {
+    return ['::', '0.0.0.0'].includes(this.server.address.address);
+  }
+
+  /** Recovers the data and opens the client port; a second call joins the first. */
+  start(): Promise<void> {
+    this.starting ??= this.open();
+    return this.starting;
+  }
+
+  override listen(callback: (error?: unknown) => void): void {
+    this.start().then(() => callback(), callback);
+  }
+
+  override async close(): Promise<void> {
+    this.stopping ??= this.shut();
+    await this.stopping;
+  }
+
+  override on<Event extends keyof EnsembleEvents>(
+    _event: Event,
+    callback: EnsembleEvents[Event],
+  ): void {
+    this.failureListeners.push(callback as (reason: string) => void);
+  }
+
+  /** The server itself. */
+  override unwrap<T = StandaloneServer>(): T {
+    return this.server as T;
+  }
+
+  private async open(): Promise<void> {
+    this._status$.next('starting');
+    await this.server.start();
+    this._status$.next('serving');
+  }
+
+  private async shut(): Promise<void> {
+    await this.starting?.catch(() => undefined);
+    await this.server.stop();
+    this.disk.close();
+    this._status$.next('stopped');
+  }
+
+  private fail(reason: string): void {
+    this._status$.next('failed');
+    for (const listener of this.failureListeners) listener(reason);
+    const { onFailure = 'exit' } = this.options;
+    if (onFailure !== 'exit') {
+      onFailure(reason);
+      return;
+    }
+    new NestLog('Ensemble').error(reason);
+    process.exit(1);
+  }
+}
