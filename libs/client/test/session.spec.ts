@@ -231,6 +231,15 @@ describe('the server’s word', () => {
     expect(await run(zk.exists('/mine'))).toBeNull();
   });
 
+  it('that added credentials are wrong reaches who added them', async () => {
+    const zk = await fixture.connected();
+    await run(zk.addAuth('digest', 'u:p'));
+    fixture.ensemble.refuseAuth = true;
+    const error = await failure(zk.addAuth('digest', 'v:q'));
+    expect(error).toBeInstanceOf(AuthFailedError);
+    expect(zk.state).toEqual({ kind: 'authFailed' });
+  });
+
   it('that the credentials are wrong is final too', async () => {
     fixture.ensemble.refuseAuth = true;
     const zk = fixture.client({ auth: [{ scheme: 'digest', auth: 'u:p' }] });

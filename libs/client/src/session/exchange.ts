@@ -213,10 +213,11 @@ export class Exchange {
   private authAnswered(code: number): Verdict | null {
     const answered = this.credentials.answered();
     if (answered === null) return drop('the server answered credentials that were not sent');
-    if (code !== ErrorCode.ok) return CREDENTIALS_REFUSED;
     const { credential, awaited } = answered;
-    if (awaited) this.emit({ kind: 'authSettled', credential, result: 'accepted' });
-    return null;
+    const accepted = code === ErrorCode.ok;
+    const result = accepted ? 'accepted' : 'refused';
+    if (awaited) this.emit({ kind: 'authSettled', credential, result });
+    return accepted ? null : CREDENTIALS_REFUSED;
   }
 
   private answered(
