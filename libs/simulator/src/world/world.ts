@@ -84,6 +84,11 @@ export class World {
     return this.timeline.nowUs / 1000;
   }
 
+  /** Events handled since the world began. */
+  get eventsDone(): number {
+    return this.timeline.eventsDone;
+  }
+
   /** Of everything that happened: equal for two runs of one seed, or something is not determined. */
   get traceHash(): string {
     return this.trace.hash;
@@ -168,10 +173,10 @@ export class World {
    */
   async reach(condition: () => boolean, limits: Omit<RunLimits, 'until'> = {}): Promise<void> {
     const startMs = this.virtualMs;
-    const startEvents = this.timeline.eventsDone;
+    const startEvents = this.eventsDone;
     const end = await this.run({ ...REACH_LIMITS, ...limits, until: condition });
     if (end === 'until') return;
-    const events = this.timeline.eventsDone - startEvents;
+    const events = this.eventsDone - startEvents;
     throw new NotReachedError(this.seed, end, this.virtualMs - startMs, events);
   }
 
