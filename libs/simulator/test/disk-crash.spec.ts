@@ -150,6 +150,43 @@ describe('the power goes', () => {
     );
   });
 
+  it('and a renamed file has one name, however often it was renamed', async () => {
+    const main = async (disk: Disk) => {
+      await createDurably(disk, '/data/a', 'one');
+      await disk.rename('/data/a', '/data/b');
+      await disk.rename('/data/b', '/data/c');
+    };
+    expect(await outcomes(main, ['/data/a', '/data/b', '/data/c'])).toEqual([
+      'absent absent one',
+      'absent one absent',
+      'one absent absent',
+    ]);
+  });
+
+  it('and a move is durable with the directory that the file went to', async () => {
+    const main = async (disk: Disk) => {
+      await disk.makeDirectory('/data/sub');
+      await disk.syncDirectory('/data');
+      const file = await disk.open('/data/f', 'create');
+      await file.write(text('moved'), 0);
+      await file.sync();
+      await disk.rename('/data/f', '/data/sub/f');
+      await disk.syncDirectory('/data/sub');
+    };
+    expect(await outcomes(main, ['/data/f', '/data/sub/f'])).toEqual(['absent moved']);
+  });
+
+  it('and a sync of a directory has covered only names from before it was asked for', async () => {
+    const main = async (disk: Disk) => {
+      await disk.open('/data/a', 'create');
+      const synced = disk.syncDirectory('/data');
+      await disk.open('/data/b', 'create');
+      await synced;
+    };
+    const seen = await outcomes(main, ['/data/a', '/data/b'], worstPowerCut);
+    expect(seen).toEqual([' absent']);
+  });
+
   it('and a removed name may be back', async () => {
     const main = async (disk: Disk) => {
       await createDurably(disk, '/data/f', 'undead');

@@ -155,6 +155,21 @@ describe('a reset', () => {
     await world.reach(() => atNear.isClosed);
     expect((atNear.reason as { code?: string } | null)?.code).toBe('ECONNRESET');
   });
+
+  it('for bytes unread may overtake what was sent last', async () => {
+    const arrived = new Set<boolean>();
+    for (let seed = 1; seed <= 30; seed++) {
+      const { world, near, far, atNear } = await scene({ seed, network: { deferProbability: 0 } });
+      far.pause();
+      near.write(numbered(10));
+      await world.run({ virtualMsMax: 100 });
+      far.write(numbered(200));
+      far.destroy();
+      await world.reach(() => atNear.isClosed);
+      arrived.add(atNear.length === 200);
+    }
+    expect([...arrived].sort()).toEqual([false, true]);
+  });
 });
 
 describe('a slow link', () => {

@@ -34,6 +34,20 @@ describe('a paused process', () => {
     expect(isFired).toBe(false);
   });
 
+  it('never runs a timer that was cancelled during the pause', async () => {
+    const world = new World({ seed: 1 });
+    const process = world.addHost('one').boot();
+    let isFired = false;
+    const late = process.clock.setTimer(10, () => {
+      isFired = true;
+    });
+    world.after(5, () => process.pause());
+    world.after(20, () => late.cancel());
+    world.after(50, () => process.resume());
+    await world.run();
+    expect(isFired).toBe(false);
+  });
+
   it('gets input and timers in an order that is drawn', async () => {
     const orders = new Set<string>();
     for (let seed = 1; seed <= 20; seed++) {
