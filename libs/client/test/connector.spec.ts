@@ -103,9 +103,12 @@ describe('the connector', () => {
     const { clock, network, connector, streams, listen } = setUp([['10.0.0.1', 1]]);
     await listen('10.0.0.1', 1);
     connector.start();
+    await clock.turnOnce();
+    expect(network.attempts.length).toBe(1);
     connector.stop();
     await clock.settle();
     expect(streams).toEqual([]);
+    expect(network.open.size).toBe(1);
     expect(network.openCount).toBe(0);
     connector.start();
     connector.stop();

@@ -209,10 +209,10 @@ describe('a process that stood still', () => {
     await fixture.clock.advance(2_500);
     const read = zk.exists('/no');
     // The request leaves, the answer comes into the socket, and the process sleeps.
-    await new Promise((resolve) => setImmediate(resolve));
-    fixture.clock.pause(2_000);
+    await fixture.clock.turnOnce();
+    await fixture.clock.turnOnce();
+    await fixture.clock.wakeAfter(7_000);
     expect(await run(read)).toBeNull();
-    await fixture.clock.advance(100);
     expect(states).toEqual(['connected']);
   });
 });
@@ -282,6 +282,14 @@ describe('deadlines and signals', () => {
     const error = await failure(zk.create('/a', '', { deadlineMs: 100 }));
     expect(error).toMatchObject({ outcome: 'unknown', name: 'DeadlineExceededError' });
     expect(fixture.ensemble.tree.nodes.has('/a')).toBe(true);
+  });
+
+  it('leave no doubt about a read', async () => {
+    const zk = await fixture.connected();
+    fixture.ensemble.treat = () => 'silent';
+    const error = await failure(zk.get('/', { deadlineMs: 100 }));
+    expect(error.outcome).toBe('notApplied');
+    expect(error.message).toBe('get /: no answer within 100 ms');
   });
 
   it('take a request back that was not sent, and disturb no other', async () => {
@@ -361,6 +369,25 @@ describe('limits', () => {
     const error = await failure(zk.get('/huge'));
     expect(error).toBeInstanceOf(ReplyTooLargeError);
     expect((await run(zk.exists('/huge')))?.dataLength).toBe(20_000);
+  });
+
+  it('of a socket that takes no more hold requests back', async () => {
+    const zk = await fixture.connected();
+    const [stream] = fixture.network.open;
+    stream!.hold();
+    const data = new Uint8Array(200_000);
+    const written = [zk.create('/a', data), zk.create('/b', data)];
+    await fixture.clock.settle();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const waiting = failure(zk.create('/c', '', { signal }));
+    const last = zk.create('/d');
+    await fixture.clock.settle();
+    controller.abort();
+    expect((await waiting).outcome).toBe('notApplied');
+    stream!.drain();
+    await run(Promise.all(written));
+    expect((await run(last)).path).toBe('/d');
   });
 
   it('of requests in flight hold the others back', async () => {

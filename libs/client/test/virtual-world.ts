@@ -57,6 +57,24 @@ export class VirtualClock implements Clock {
     }
   }
 
+  /** Runs what is due at the end of this turn, and what follows from it without a further turn. */
+  async turnOnce(): Promise<void> {
+    const batch = this.turn;
+    this.turn = [];
+    for (const callback of batch) callback();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** The process stands still for `ms`, and then looks at its timers before its sockets. */
+  async wakeAfter(ms: number): Promise<void> {
+    this.nowMs += ms;
+    for (const timer of [...this.timers]) {
+      if (timer.atMs > this.nowMs || !this.timers.delete(timer)) continue;
+      timer.callback();
+    }
+    await this.settle();
+  }
+
   /** Lets `ms` pass, timer by timer. */
   async advance(ms: number): Promise<void> {
     const until = this.nowMs + ms;
@@ -114,7 +132,7 @@ export class SeededRandom implements Random {
 /** One end of a connection in memory. */
 export class VirtualStream implements ByteStream {
   readonly remote: SocketAddress;
-  readonly queuedBytes = 0;
+  queuedBytes = 0;
   peer!: VirtualStream;
   /** What is written here vanishes: a cable that was pulled. */
   muted = false;
@@ -122,6 +140,7 @@ export class VirtualStream implements ByteStream {
   writes = 0;
   private handler: StreamHandler | null = null;
   private early: Uint8Array[] = [];
+  private held: Uint8Array[] | null = null;
   private closed = false;
   private readonly clock: VirtualClock;
 
@@ -141,9 +160,28 @@ export class VirtualStream implements ByteStream {
     for (const bytes of early) this.clock.atEndOfTurn(() => this.deliver(bytes));
   }
 
+  /** The peer reads again what was held back. */
+  drain(): void {
+    this.queuedBytes = 0;
+    const { held } = this;
+    this.held = null;
+    for (const bytes of held ?? []) this.clock.atEndOfTurn(() => this.peer.deliver(bytes));
+    this.handler?.onDrained();
+  }
+
+  /** The peer reads nothing until {@link drain}. */
+  hold(): void {
+    this.held = [];
+  }
+
   write(bytes: Uint8Array): boolean {
     this.writes++;
     if (this.closed || this.muted) return true;
+    if (this.held !== null) {
+      this.held.push(bytes);
+      this.queuedBytes += bytes.length;
+      return false;
+    }
     const copy = bytes.slice();
     this.clock.atEndOfTurn(() => this.peer.deliver(copy));
     return true;
