@@ -37,6 +37,8 @@ export class WritePipeline implements LogListener {
   /** Of the last transaction that was made. */
   private lastMade: Zxid;
   private isFlushDue = false;
+  /** The wall clock when the first write of this turn came: one stamp serves the whole turn. */
+  private turnWallMs = 0;
 
   constructor(
     private readonly tree: DataTree,
@@ -72,7 +74,7 @@ export class WritePipeline implements LogListener {
     const { log } = this;
     if (log === null) return;
     const zxid = this.lastMade + 1;
-    this.preparer.prepare(type, body, origin, zxid, this.clock.wallMs(), log.begin());
+    this.preparer.prepare(type, body, origin, zxid, this.stampMs(), log.begin());
     this.finishSubmit(log, zxid, type, origin.xid, owner, nowMs);
   }
 
@@ -87,8 +89,13 @@ export class WritePipeline implements LogListener {
     const { log } = this;
     if (log === null) return;
     const zxid = this.lastMade + 1;
-    this.preparer.prepareError(error, origin, zxid, this.clock.wallMs(), log.begin());
+    this.preparer.prepareError(error, origin, zxid, this.stampMs(), log.begin());
     this.finishSubmit(log, zxid, type, origin.xid, owner, nowMs);
+  }
+
+  private stampMs(): number {
+    if (!this.isFlushDue) this.turnWallMs = this.clock.wallMs();
+    return this.turnWallMs;
   }
 
   private finishSubmit(

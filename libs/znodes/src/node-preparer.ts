@@ -125,6 +125,7 @@ export class NodePreparer {
     if (pending === null) return ErrorCode.noNode;
     if (version !== ANY_VERSION && version !== pending.version) return ErrorCode.badVersion;
     if (pending.children > 0) return ErrorCode.notEmpty;
+    this.changes.name(pending, bytes, start, end);
     this.recordDeletion(parent, pending);
     this.writeBytes(bytes, start, length);
     return ErrorCode.ok;
@@ -145,6 +146,7 @@ export class NodePreparer {
     if (pending.children > 0) return ErrorCode.notEmpty;
     const parent = this.changes.find(bytes, start, parentEnd(start, slash));
     if (parent === null) return ErrorCode.noNode;
+    this.changes.name(pending, bytes, start, end);
     this.recordDeletion(parent, pending);
     this.writeBytes(bytes, start, length);
     return ErrorCode.ok;
@@ -281,9 +283,10 @@ export class NodePreparer {
   /** Deletes an ephemeral node because its session ends, and appends its path. */
   deleteOwned(pending: PendingNode, zxid: Zxid): void {
     this.zxid = zxid;
-    const path = Buffer.from(pending.key, 'latin1');
+    const path = this.changes.pathOf(pending);
     const slash = lastSlash(path, 0, path.length);
     const parent = this.changes.find(path, 0, parentEnd(0, slash));
+    this.changes.name(pending, path, 0, path.length);
     if (parent !== null) this.recordDeletion(parent, pending);
     this.writeBytes(path, 0, path.length);
   }

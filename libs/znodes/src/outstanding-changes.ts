@@ -19,7 +19,10 @@ const openList = aclListOf(OPEN_ACL);
  * changed nodes have one each, and the parents of the first two.
  */
 export class PendingNode {
-  /** The path, one character per byte of its UTF-8 form: good as a key and cheap to make. */
+  /**
+   * The path, one character per byte of its UTF-8 form. Only of nodes that are created or deleted:
+   * the others are found by their number.
+   */
   key = '';
   /** The last transaction that touches it. */
   zxid: Zxid = 0;
@@ -28,8 +31,10 @@ export class PendingNode {
   acl: AclList = openList;
   children = 0;
   dataBytes = 0;
-  /** Its number in the tree, or NO_NODE. */
+  /** Its number in the tree, or NO_NODE while it is not there. */
   node = NO_NODE;
+  /** Whether it is in the index: somebody touched it, and not all that touched it is applied. */
+  isIndexed = false;
   /** The Stat, in the order in which it is digested. */
   readonly image = new Uint8Array(STAT_IMAGE_BYTES);
   /** Whether it counts in the digest of the tree: nodes below `/zookeeper` do not. */
@@ -69,6 +74,7 @@ export class PendingNode {
     this.children = other.children;
     this.dataBytes = other.dataBytes;
     this.node = other.node;
+    this.isIndexed = other.isIndexed;
     this.image.set(other.image);
     this.isDigested = other.isDigested;
     this.digest = other.digest;
@@ -91,6 +97,8 @@ export class OutstandingChanges {
   /** The digest of the tree after the newest transaction. */
   readonly digest = new TreeDigest();
 
+  /** By number, for nodes that the tree has; by path, for those that it has not. */
+  private readonly byNode = new Map<number, PendingNode>();
   private readonly byKey = new Map<string, PendingNode>();
   /** Every touch in zxid order, to know when a node's last transaction is applied. */
   private touched: PendingNode[] = [];
@@ -106,11 +114,12 @@ export class OutstandingChanges {
 
   /** Nodes that have outstanding changes. */
   get size(): number {
-    return this.byKey.size;
+    return this.byNode.size + this.byKey.size;
   }
 
   /** Drops everything, because the transactions will never be applied. */
   clear(): void {
+    this.byNode.clear();
     this.byKey.clear();
     this.touched = [];
     this.touchedZxids = [];
@@ -124,17 +133,22 @@ export class OutstandingChanges {
    * {@link touch} before and {@link settle} after.
    */
   find(bytes: Uint8Array, start: number, end: number): PendingNode | null {
-    const key = keyOf(bytes, start, end);
-    const pending = this.byKey.get(key);
-    if (pending !== undefined) return pending.exists ? pending : null;
     const node = this.tree.nodes.find(bytes, start, end);
-    return node === NO_NODE ? null : this.fromTree(key, node);
+    if (node === NO_NODE) {
+      if (this.byKey.size === 0) return null;
+      const created = this.byKey.get(keyOf(bytes, start, end));
+      return created?.exists === true ? created : null;
+    }
+    const pending = this.byNode.get(node);
+    if (pending === undefined) return this.fromTree(node);
+    return pending.exists ? pending : null;
   }
 
   /** A place for a node that is to be created at a path where none exists. Touch it next. */
   place(bytes: Uint8Array, start: number, end: number): PendingNode {
-    const key = keyOf(bytes, start, end);
-    const gone = this.byKey.get(key);
+    const node = this.tree.nodes.find(bytes, start, end);
+    const key = node === NO_NODE ? keyOf(bytes, start, end) : '';
+    const gone = node === NO_NODE ? this.byKey.get(key) : this.byNode.get(node);
     if (gone !== undefined) return gone;
     const fresh = this.pool.pop() ?? new PendingNode();
     fresh.key = key;
@@ -144,15 +158,27 @@ export class OutstandingChanges {
     return fresh;
   }
 
+  /** Says that `pending`, at that path, will be deleted or created: its number will not last. */
+  name(pending: PendingNode, bytes: Uint8Array, start: number, end: number): void {
+    if (pending.key === '') pending.key = keyOf(bytes, start, end);
+  }
+
+  /** The path of a node that has one: by its key, or as the tree has it. */
+  pathOf(pending: PendingNode): Uint8Array {
+    if (pending.key !== '') return Buffer.from(pending.key, 'latin1');
+    const { nodes } = this.tree;
+    nodes.select(pending.node);
+    return nodes.bytes.slice(nodes.pathAt, nodes.pathAt + nodes.pathLength);
+  }
+
   /** Says that the transaction `zxid` changes `pending`; it leaves the digest until settled. */
   touch(pending: PendingNode, zxid: Zxid): void {
-    const isKnown = this.byKey.get(pending.key) === pending;
     if (this.undo !== null) {
-      const before = isKnown ? new PendingNode() : null;
+      const before = pending.isIndexed ? new PendingNode() : null;
       before?.copy(pending);
       this.undo.push({ pending, before });
     }
-    if (!isKnown) this.byKey.set(pending.key, pending);
+    if (!pending.isIndexed) this.index(pending);
     if (pending.exists && pending.isDigested) this.digest.subtract(pending.digest);
     pending.zxid = zxid;
     this.touched.push(pending);
@@ -205,7 +231,7 @@ export class OutstandingChanges {
     for (const { pending, before } of undo.reverse()) {
       this.touched.pop();
       this.touchedZxids.pop();
-      if (before === null) this.byKey.delete(pending.key);
+      if (before === null) this.unindex(pending);
       else pending.copy(before);
     }
     this.digest.copy(this.digestBeforeMulti);
@@ -217,8 +243,9 @@ export class OutstandingChanges {
     let head = this.touchedHead;
     for (; head < touched.length && touchedZxids[head] <= zxid; head++) {
       const pending = touched[head];
-      if (pending.zxid !== touchedZxids[head]) continue;
-      if (this.byKey.delete(pending.key)) this.pool.push(pending);
+      if (!pending.isIndexed) continue;
+      if (pending.zxid <= zxid) this.retire(pending);
+      else if (pending.key !== '') this.indexAnew(pending);
     }
     this.touchedHead = head;
     if (head === touched.length) {
@@ -234,22 +261,49 @@ export class OutstandingChanges {
 
   /** Calls `visit` for every node with outstanding changes. */
   forEach(visit: (pending: PendingNode) => void): void {
+    this.byNode.forEach(visit);
     this.byKey.forEach(visit);
   }
 
   /** What is outstanding for a node of the tree, or undefined. */
   pendingOf(node: number): PendingNode | undefined {
-    if (this.byKey.size === 0) return undefined;
-    const { nodes } = this.tree;
-    nodes.select(node);
-    const start = nodes.pathAt;
-    return this.byKey.get(keyOf(nodes.bytes, start, start + nodes.pathLength));
+    return this.byNode.get(node);
   }
 
-  private fromTree(key: string, node: number): PendingNode {
+  private index(pending: PendingNode): void {
+    pending.isIndexed = true;
+    if (pending.node === NO_NODE) this.byKey.set(pending.key, pending);
+    else this.byNode.set(pending.node, pending);
+  }
+
+  private unindex(pending: PendingNode): void {
+    pending.isIndexed = false;
+    if (pending.node === NO_NODE) this.byKey.delete(pending.key);
+    else this.byNode.delete(pending.node);
+  }
+
+  /** The tree shows the last change of `pending`. It also gets the digest that was computed for it. */
+  private retire(pending: PendingNode): void {
+    this.unindex(pending);
+    if (pending.node !== NO_NODE && pending.key === '') {
+      this.tree.nodes.select(pending.node);
+      this.tree.nodes.setDigest(pending.digest);
+    }
+    this.pool.push(pending);
+  }
+
+  /** The node came or went, and more is outstanding for its path: its number is another now. */
+  private indexAnew(pending: PendingNode): void {
+    this.unindex(pending);
+    const path = Buffer.from(pending.key, 'latin1');
+    pending.node = this.tree.nodes.find(path, 0, path.length);
+    this.index(pending);
+  }
+
+  private fromTree(node: number): PendingNode {
     const { tree } = this;
     const pending = this.pool.pop() ?? new PendingNode();
-    pending.key = key;
+    pending.key = '';
     pending.exists = true;
     pending.node = node;
     pending.isContentKnown = false;
