@@ -1,0 +1,100 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { ZooKeeper } from '@aviary/client';
+import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { RunningProgram, runMain, temporaryDirectory } from './member-process.js';
+
+describe('main.js zoo.cfg', () => {
+  const directory = temporaryDirectory();
+  const running: RunningProgram[] = [];
+  const started = (program: RunningProgram) => {
+    running.push(program);
+    return program;
+  };
+  const config = (text: string) => {
+    const path = join(directory.path, 'zoo.cfg');
+    writeFileSync(path, text);
+    return path;
+  };
+  const dataDir = join(directory.path, 'data');
+
+  afterEach(async () => {
+    for (const { child, exited } of running.splice(0)) {
+      child.kill('SIGKILL');
+      await exited;
+    }
+  });
+  afterAll(() => directory.remove());
+
+  it('serves as configured, and SIGTERM closes it cleanly with status 0', async () => {
+    const logDir = join(directory.path, 'logs');
+    const text = `# as for ZooKeeper\ndataDir=${dataDir}\ndataLogDir=${logDir}\nclientPort=0\nclientPortAddress=127.0.0.1\ntickTime=500\n`;
+    const program = started(runMain([config(text)]));
+    const [, address = ''] = await program.printed(/serves ZooKeeper clients at (\S+)\n/);
+    const zk = new ZooKeeper({ servers: address, sessionTimeoutMs: 60_000 });
+    await zk.create('/before', 'stop');
+    expect(zk.state).toMatchObject({ timeoutMs: 10_000 });
+    program.child.kill('SIGTERM');
+    expect(await program.exited).toEqual({ code: 0, signal: null });
+    expect(existsSync(join(dataDir, 'version-2', 'snapshot.0'))).toBe(true);
+    expect(existsSync(join(logDir, 'version-2', 'log.1'))).toBe(true);
+    await zk.close();
+
+    const again = started(runMain([config(text)]));
+    const [, secondAddress = ''] = await again.printed(/serves ZooKeeper clients at (\S+)\n/);
+    await using second = new ZooKeeper({ servers: secondAddress });
+    expect(String((await second.get('/before')).data)).toBe('stop');
+  });
+
+  it('names an unknown key in a warning and goes on', async () => {
+    const text = `dataDir=${dataDir}\nclientPort=0\nclientPortAddress=127.0.0.1\nsnapCuont=5\n`;
+    const program = started(runMain([config(text)]));
+    await program.printed(/line 4: snapCuont is not a setting of this server/);
+    await program.printed(/serves ZooKeeper clients/);
+  });
+
+  it.each([
+    ['tickTime=soon', /tickTime must be a whole number/],
+    ['clientPort=70000', /clientPort must be a whole number from 0 to 65535/],
+    ['forceSync=maybe', /forceSync must be yes or no/],
+    ['autopurge.snapRetainCount=1', /autopurge.snapRetainCount must be a whole number from 3/],
+    ['4lw.commands.whitelist=ruok,nope', /words that do not exist: nope/],
+    [
+      'minSessionTimeout=9000\nmaxSessionTimeout=8000',
+      /minSessionTimeout \(9000\) must not be above/,
+    ],
+    ['server.1=a:2888:3888\nserver.2=b:2888:3888', /server\.1 describes an ensemble/],
+  ])('ends with status 2 and one line for %j', async (line, sentence) => {
+    const program = started(runMain([config(`dataDir=${dataDir}\n${line}\n`)]));
+    expect(await program.exited).toEqual({ code: 2, signal: null });
+    expect(program.output).toMatch(sentence);
+    expect(program.output.trim().split('\n')).toHaveLength(1);
+  });
+
+  it('ends with status 2 when the file cannot be read, and says how it is started', async () => {
+    const program = started(runMain([join(directory.path, 'nowhere.cfg')]));
+    expect(await program.exited).toEqual({ code: 2, signal: null });
+    expect(program.output).toMatch(/cannot read .*nowhere\.cfg: ENOENT\. usage: /);
+  });
+
+  it('takes every setting from the environment too, over the file', async () => {
+    const text = `dataDir=${dataDir}\nclientPort=1\nclientPortAddress=127.0.0.1\n`;
+    const program = started(
+      runMain([config(text)], { AVIARY_CLIENT_PORT: '0', AVIARY_4LW_COMMANDS_WHITELIST: 'conf' }),
+    );
+    const [, port = ''] = await program.printed(/serves ZooKeeper clients at \S+:(\d+)\n/);
+    expect(Number(port)).toBeGreaterThan(1);
+  });
+
+  it('ends with one sentence when the port is taken', async () => {
+    const other = createServer();
+    await new Promise<void>((done) => other.listen(0, '127.0.0.1', done));
+    const { port } = other.address() as AddressInfo;
+    const text = `dataDir=${dataDir}\nclientPort=${port}\nclientPortAddress=127.0.0.1\n`;
+    const program = started(runMain([config(text)]));
+    expect(await program.exited).toEqual({ code: 1, signal: null });
+    expect(program.output).toContain('choose another clientPort');
+    await new Promise((done) => other.close(done));
+  });
+});
