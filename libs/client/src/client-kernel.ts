@@ -2,6 +2,7 @@ import { assertNever, type Clock } from '@aviary/foundation';
 import { ReplaySubject, Subject, merge, type Observable } from 'rxjs';
 import { Chroot } from './chroot.js';
 import { InvalidArgumentError, type CoordinationError } from './errors.js';
+import { HoldWatch } from './hold-watch.js';
 import { SessionHost, type OwnerOutput } from './host/session-host.js';
 import { Call, failureError } from './operations/call.js';
 import { limited, type Limits } from './operations/limited.js';
@@ -29,6 +30,7 @@ export class ClientKernel {
   readonly operations: NodeOperations;
   readonly trees: TreeHub;
   readonly host: SessionHost;
+  readonly holds: HoldWatch;
   private readonly settings: ClientSettings;
   private readonly clock: Clock;
   private readonly states = new ReplaySubject<SessionState>(1);
@@ -48,6 +50,7 @@ export class ClientKernel {
     this.host = new SessionHost(session, target.servers, settings, (output) =>
       this.onOutput(output),
     );
+    this.holds = new HoldWatch(settings.clock, this.host.core);
     this.trees = new TreeHub(chroot, (input) => {
       this.start();
       this.host.dispatch(input);
@@ -77,6 +80,16 @@ export class ClientKernel {
   /** Sends a request and settles with its answer. */
   run<T>(operation: Operation<T>, options: CallOptions): Promise<T> {
     return this.submit(operation, options, null);
+  }
+
+  /** For calls of several requests: the same options, with what is left of the deadline. */
+  sharedDeadline(options: CallOptions): () => CallOptions {
+    const deadlineMs = this.deadlineOf(options.deadlineMs, this.settings.requestDeadlineMs);
+    const untilMs = this.clock.monotonicMs() + deadlineMs;
+    return () => ({
+      ...options,
+      deadlineMs: Math.max(untilMs - this.clock.monotonicMs(), 0),
+    });
   }
 
   /** Sends a read that sets a watch. The watch is there before the request leaves. */
@@ -198,6 +211,7 @@ export class ClientKernel {
   private onState(state: SessionState): void {
     this.current = state;
     this.states.next(state);
+    this.holds.check();
     if (state.kind === 'authFailed') {
       this.trees.end(this.endedError('watchTree', 'authFailed'));
     } else if (state.kind === 'closed') {

@@ -137,6 +137,20 @@ export class ZooKeeper {
     return clock.monotonicMs() < core.holdUntilMs;
   }
 
+  /**
+   * A signal that aborts when leases of a session must end: at {@link holdUntilMs} unless that has
+   * moved on, and when the session is lost or the client closed. Once aborted it stays so; a lease
+   * that is taken later asks again.
+   *
+   * A stopped process hears of it late. {@link isSessionCertain} does not.
+   *
+   * @param sessionId The session that is meant. Unset: whichever is current. If it is over, or
+   * there is none, the signal is aborted.
+   */
+  holdSignal(sessionId?: bigint): AbortSignal {
+    return this.kernel.holds.signal(sessionId ?? this.kernel.host.core.sessionId);
+  }
+
   /** The highest zxid that an answer carried: no later read shows an older state. */
   get lastZxid(): bigint {
     return this.kernel.host.core.lastZxid;
@@ -288,13 +302,17 @@ export class ZooKeeper {
     return this.run(() => this.rootOperations.get('/zookeeper/config', false), options);
   }
 
-  /** Makes `path` and every node above it that is missing, the chroot included. */
+  /**
+   * Makes `path` and every node above it that is missing, the chroot included; what is there stays
+   * as it is. A broken connection does no harm: it goes on over the next one.
+   */
   ensurePath(path: string, options: EnsureSettings & CallOptions = {}): Promise<void> {
     const { mode = 'persistent', acl } = options;
     return attempt(() => {
       checkPath(path, 'ensurePath');
+      const rest = this.kernel.sharedDeadline(options);
       const create = (at: string, as: typeof mode) =>
-        this.run(() => this.rootOperations.create(at, undefined, { mode: as, acl }), options);
+        this.run(() => this.rootOperations.create(at, undefined, { mode: as, acl }), rest());
       return ensurePath(create, this.operations.serverPath(path), mode);
     });
   }

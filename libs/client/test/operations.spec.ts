@@ -101,6 +101,21 @@ describe('nodes', () => {
     expect(await run(zk.exists('/new/root/deep'))).not.toBeNull();
   });
 
+  it('are made by ensurePath whatever the connection does, within one deadline', async () => {
+    let requests = 0;
+    fixture.ensemble.treat = () => {
+      requests++;
+      return requests % 3 === 1 ? 'closeAfter' : 'serve';
+    };
+    await run(zk.ensurePath('/a/b/c/d'));
+    expect(requests).toBeGreaterThan(7);
+    fixture.ensemble.treat = () => 'silent';
+    const before = fixture.clock.nowMs;
+    const error = await rejection(run(zk.ensurePath('/x/y', { deadlineMs: 1_000 })));
+    expect(error.name).toBe('DeadlineExceededError');
+    expect(fixture.clock.nowMs - before).toBeLessThan(1_050);
+  });
+
   it('have ACLs', async () => {
     const { acl } = await run(zk.getAcl('/'));
     expect(acl).toEqual([{ perms: 31, id: { scheme: 'world', id: 'anyone' } }]);

@@ -185,38 +185,6 @@ describe('a broken connection', () => {
   });
 });
 
-describe('a process that stood still', () => {
-  it('is not certain of its session in the moment it wakes, and loses it before it writes', async () => {
-    const zk = await fixture.connected();
-    const { sessionId } = zk;
-    expect(zk.isSessionCertain(sessionId!)).toBe(true);
-    fixture.clock.pause(6_001);
-    // No timer has run yet.
-    expect(zk.state.kind).toBe('connected');
-    expect(zk.isSessionCertain(sessionId!)).toBe(false);
-    fixture.clock.pause(60_000);
-    const write = failure(zk.create('/stale', '', { inSession: sessionId! }));
-    await fixture.clock.settle();
-    expect(await write).toBeInstanceOf(SessionExpiredError);
-    expect(fixture.ensemble.tree.nodes.has('/stale')).toBe(false);
-    await run(zk.connect());
-    expect(zk.sessionId).not.toBe(sessionId);
-  });
-
-  it('keeps its session if what it sent before has been answered meanwhile', async () => {
-    const zk = await fixture.connected();
-    const states = statesOf(zk);
-    await fixture.clock.advance(2_500);
-    const read = zk.exists('/no');
-    // The request leaves, the answer comes into the socket, and the process sleeps.
-    await fixture.clock.turnOnce();
-    await fixture.clock.turnOnce();
-    await fixture.clock.wakeAfter(7_000);
-    expect(await run(read)).toBeNull();
-    expect(states).toEqual(['connected']);
-  });
-});
-
 describe('the server’s word', () => {
   it('that the session is over is final', async () => {
     const zk = await fixture.connected();

@@ -1,5 +1,6 @@
 import { parentPath } from '@aviary/foundation';
 import type { Acl } from '@aviary/protocol';
+import { ConnectionLossError } from '../errors.js';
 import { NoNodeError, NodeExistsError, UnimplementedError } from '../server-errors.js';
 
 /** How missing nodes are made. */
@@ -32,7 +33,10 @@ export async function ensurePath(
       if (mode === 'container' && error instanceof UnimplementedError) {
         return ensurePath(create, path, 'persistent');
       }
-      if (!(error instanceof NoNodeError) || round === ROUNDS_MAX) throw error;
+      if (round === ROUNDS_MAX) throw error;
+      // Whether it was made or not, the next attempt comes to the same end.
+      if (error instanceof ConnectionLossError) continue;
+      if (!(error instanceof NoNodeError)) throw error;
     }
     await ensurePath(create, parentPath(path) ?? '/', mode);
   }
