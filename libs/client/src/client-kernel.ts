@@ -1,12 +1,20 @@
 import { assertNever, type Clock } from '@aviary/foundation';
+import { isEphemeral } from '@aviary/protocol';
 import { ReplaySubject, Subject, merge, type Observable } from 'rxjs';
 import { Chroot } from './chroot.js';
 import { InvalidArgumentError, type CoordinationError } from './errors.js';
 import { HoldWatch } from './hold-watch.js';
 import { SessionHost, type OwnerOutput } from './host/session-host.js';
 import { Call, failureError } from './operations/call.js';
+import type { CreateSettings, NodeInput } from './operations/arguments.js';
+import { deleteGuaranteed } from './operations/guaranteed-delete.js';
 import { limited, type Limits } from './operations/limited.js';
 import { NodeOperations } from './operations/node-operations.js';
+import {
+  ProtectedCreate,
+  type ProtectedNode,
+  type ProtectedPorts,
+} from './operations/protected-create.js';
 import { stamped, type CallOptions, type Operation } from './operations/operation.js';
 import type { ClientSettings } from './options.js';
 import type { Credential } from './session/session-io.js';
@@ -16,8 +24,8 @@ import type { WatchReader, WatchedRead } from './watches/node-streams.js';
 import { TreeHub } from './watches/tree-hub.js';
 import { WatchHandle } from './watches/watch.js';
 
-/** How long a stream waits before it tries a read again that the server could not serve. */
-const STREAM_PAUSE_MS = 1_000;
+/** How long it takes until what the server could not serve is tried again. */
+const PAUSE_MS = 1_000;
 const FOREVER: CallOptions = { deadlineMs: Infinity };
 
 interface AuthWaiter {
@@ -89,6 +97,39 @@ export class ClientKernel {
     return () => ({
       ...options,
       deadlineMs: Math.max(untilMs - this.clock.monotonicMs(), 0),
+    });
+  }
+
+  async createProtected(
+    path: string,
+    data: NodeInput | undefined,
+    settings: CreateSettings & CallOptions,
+  ): Promise<ProtectedNode> {
+    const { operations } = this;
+    // Refuses bad arguments before anything is waited for.
+    const { request } = operations.createBody('createProtected', path, data, settings);
+    const rest = this.sharedDeadline(settings);
+    const sessionId = settings.inSession ?? (await this.whenConnected(rest())).sessionId;
+    const ports: ProtectedPorts = {
+      random: this.settings.random,
+      create: (at, bytes, options) => this.run(operations.create(at, bytes, settings), options),
+      sync: (at, options) => this.run(operations.sync(at), options),
+      children: (at, options) => this.run(operations.children(at, false), options),
+      exists: (at, options) => this.run(operations.exists(at, false), options),
+      deleteGuaranteed: (at, inSession) => this.deleteGuaranteed(at, inSession),
+      reportLeftover: (at, error) =>
+        this.settings.log.error(`a node at ${at} may be left behind`, { error }),
+    };
+    const ephemeral = isEphemeral(request.flags);
+    return new ProtectedCreate(ports, path, sessionId, ephemeral).run(request.data, rest);
+  }
+
+  deleteGuaranteed(path: string, inSession: bigint | undefined): Promise<void> {
+    const operation = this.operations.delete(path, {});
+    return deleteGuaranteed({
+      attempt: () => this.run(operation, { ...FOREVER, inSession }),
+      pause: () => this.pause(undefined),
+      endsWithSession: inSession !== undefined,
     });
   }
 
@@ -234,8 +275,8 @@ export class ClientKernel {
     this.host.dispatch({ kind: 'addAuth', credential, nowMs: this.clock.monotonicMs() });
   }
 
-  private async pause(signal: AbortSignal): Promise<void> {
-    const limits = { signal, deadlineMs: STREAM_PAUSE_MS, errorFor: () => new Error('over') };
+  private async pause(signal: AbortSignal | undefined): Promise<void> {
+    const limits = { signal, deadlineMs: PAUSE_MS, errorFor: () => new Error('over') };
     const closed = limited<null>(this.clock, limits, (resolve) => {
       const subscription = this.states.subscribe({ complete: () => resolve(null) });
       return () => subscription.unsubscribe();

@@ -37,6 +37,7 @@ export type {
   NodeData,
 } from './operations/node-operations.js';
 export type { CallOptions } from './operations/operation.js';
+export type { ProtectedNode } from './operations/protected-create.js';
 export type {
   CreatedInTransaction,
   Transaction,

@@ -25,6 +25,7 @@ import {
   type NodeData,
 } from './operations/node-operations.js';
 import type { CallOptions, Operation } from './operations/operation.js';
+import type { ProtectedNode } from './operations/protected-create.js';
 import { Transaction } from './operations/transaction.js';
 import { settingsOf, type ZooKeeperOptions } from './options.js';
 import type { Connected, Reconnected, SessionState } from './session-state.js';
@@ -228,6 +229,36 @@ export class ZooKeeper {
     options: CreateSettings & CallOptions = {},
   ): Promise<CreatedNode> {
     return this.run(() => this.operations.create(path, data, options), options);
+  }
+
+  /**
+   * Creates a node whose outcome is never in doubt: its name becomes `_c_<id>-<name>`, as Curator's,
+   * and after a broken connection the node is found again by that id. Meant for sequential nodes.
+   *
+   * It happens in one session: that of `inSession`, or the current one, or the next. If the call
+   * ends early the node is removed behind its back, however long that takes.
+   *
+   * @throws {SessionExpiredError} The session ended first. An ephemeral node ends with it.
+   * @see {@link create} for the other errors.
+   */
+  createProtected(
+    path: string,
+    data?: NodeInput,
+    options: CreateSettings & CallOptions = {},
+  ): Promise<ProtectedNode> {
+    return attempt(() => this.kernel.createProtected(path, data, options));
+  }
+
+  /**
+   * Deletes a node that belongs to this client alone, and does not give up before it is gone: not
+   * for a broken connection, and with `inSession` (its owner, if it is ephemeral) until that session
+   * is over. Resolves then, also if it was gone already.
+   *
+   * @throws {NotEmptyError} @throws {NoAuthError} and other refusals
+   * @throws {ClosedError} Without `inSession`: the client was closed first.
+   */
+  deleteGuaranteed(path: string, options: Pick<CallOptions, 'inSession'> = {}): Promise<void> {
+    return attempt(() => this.kernel.deleteGuaranteed(path, options.inSession));
   }
 
   /** Data and Stat. @throws {NoNodeError} */
