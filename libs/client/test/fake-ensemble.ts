@@ -45,6 +45,8 @@ export class FakeEnsemble {
   treat: (request: SeenRequest) => Treatment = () => 'serve';
   /** Credentials are refused. */
   refuseAuth = false;
+  /** Ports of servers without a quorum. */
+  readonly readOnlyPorts = new Set<number>();
   /** Every handshake is answered by closing the connection. */
   refuseHandshakes = false;
   /** Handshakes that came, with the session that they asked for. */
@@ -61,7 +63,7 @@ export class FakeEnsemble {
 
   async listen(port: number, address = '127.0.0.1'): Promise<void> {
     const listener = await this.network.listen({ address, port }, (stream) =>
-      this.connections.add(new FakeConnection(this, stream)),
+      this.connections.add(new FakeConnection(this, stream, port)),
     );
     this.listeners.push(listener);
   }
@@ -127,6 +129,7 @@ export class FakeConnection {
   readonly ensemble: FakeEnsemble;
   readonly stream: ByteStream;
   readonly auth: string[] = [];
+  readonly port: number;
   session: FakeSession | null = null;
   readonly data = new Set<string>();
   readonly child = new Set<string>();
@@ -136,11 +139,17 @@ export class FakeConnection {
   readonly seen: number[] = [];
   private readonly frames = new FrameReader(1 << 24);
 
-  constructor(ensemble: FakeEnsemble, stream: ByteStream) {
+  constructor(ensemble: FakeEnsemble, stream: ByteStream, port: number) {
     this.ensemble = ensemble;
     this.stream = stream;
+    this.port = port;
     stream.start({
       onBytes: (bytes, start, end) => {
+        if (Buffer.from(bytes.subarray(start, end)).toString() === 'isro') {
+          stream.write(Buffer.from(this.readOnly ? 'ro' : 'rw'));
+          this.close();
+          return;
+        }
         this.frames.push(bytes, start, end, {
           onFrame: (frame, from, to) => {
             if (!ensemble.connections.has(this)) return false;
@@ -154,6 +163,10 @@ export class FakeConnection {
         ensemble.connections.delete(this);
       },
     });
+  }
+
+  get readOnly(): boolean {
+    return this.ensemble.readOnlyPorts.has(this.port);
   }
 
   get watchCount(): number {
@@ -194,7 +207,11 @@ export class FakeConnection {
     const { ensemble } = this;
     const request = readConnectRequest(body);
     ensemble.handshakes.push(request.sessionId);
-    if (ensemble.refuseHandshakes || request.lastZxidSeen > ensemble.tree.zxid) {
+    const refused =
+      ensemble.refuseHandshakes ||
+      request.lastZxidSeen > ensemble.tree.zxid ||
+      (this.readOnly && (!request.readOnly || request.sessionId !== 0n));
+    if (refused) {
       this.close();
       return;
     }
@@ -212,7 +229,7 @@ export class FakeConnection {
     session.touchedMs = ensemble.clock.monotonicMs();
     this.session = session;
     const { id, timeoutMs } = session;
-    this.stream.write(handshakeFrame({ sessionId: id, timeoutMs }));
+    this.stream.write(handshakeFrame({ sessionId: id, timeoutMs, readOnly: this.readOnly }));
   }
 
   private onRequest(body: Uint8Array, session: FakeSession): void {

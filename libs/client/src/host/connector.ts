@@ -72,6 +72,12 @@ export class Connector {
     this.pauseTimer = null;
   }
 
+  /** The next attempt goes to `server`. */
+  prefer(server: ServerName): void {
+    const index = this.servers.indexOf(server);
+    if (index >= 0) this.nextServer = index;
+  }
+
   /** A session stands on the last stream. */
   established(): void {
     this.lastFailure = null;

@@ -12,6 +12,7 @@ import { SessionCore } from '../session/session-core.js';
 import type { SessionInput, SessionOutput, SessionSettings } from '../session/session-io.js';
 import type { SessionState } from '../session-state.js';
 import { Connector, type ConnectorPorts } from './connector.js';
+import { QuorumFinder } from './quorum-finder.js';
 
 /** Bytes at the socket from which on no more requests are handed to it. */
 const BLOCKED_BYTES = 256 * 1024;
@@ -69,6 +70,7 @@ export class SessionHost {
   readonly clock: Clock;
   private readonly log: Log;
   private readonly connector: Connector;
+  private readonly quorumFinder: QuorumFinder;
   private readonly owner: (output: OwnerOutput) => void;
   private connection: Connection | null = null;
   /** Why there is no connection, for people. */
@@ -91,11 +93,12 @@ export class SessionHost {
     this.clock = ports.clock;
     this.log = ports.log;
     this.owner = owner;
-    this.connector = new Connector(
-      ports,
-      servers,
-      () => this.core.attemptTimeoutMs,
-      (stream) => this.opened(stream),
+    const attemptTimeoutMs = () => this.core.attemptTimeoutMs;
+    this.connector = new Connector(ports, servers, attemptTimeoutMs, (stream) =>
+      this.opened(stream),
+    );
+    this.quorumFinder = new QuorumFinder(ports, servers, attemptTimeoutMs, (server) =>
+      this.moveTo(server),
     );
   }
 
@@ -149,6 +152,16 @@ export class SessionHost {
     this.dispatch({ kind: 'broken', nowMs: this.clock.monotonicMs(), reason });
   }
 
+  /** Leaves a server without a quorum for one that has one. */
+  private moveTo(server: ServerName): void {
+    this.connector.prefer(server);
+    this.connection?.giveUp();
+    this.connection = null;
+    const reason = 'a server with a quorum was found';
+    this.problem = reason;
+    this.dispatch({ kind: 'broken', nowMs: this.clock.monotonicMs(), reason });
+  }
+
   private opened(stream: ByteStream): void {
     const connection = new Connection(this, stream);
     this.connection = connection;
@@ -170,6 +183,7 @@ export class SessionHost {
         this.connection = null;
         return;
       case 'state':
+        this.followQuorum(output.state);
         this.report(output.state);
         return this.owner(output);
       default:
@@ -217,6 +231,12 @@ export class SessionHost {
     // After a pause the socket may hold answers that prove the session alive: let them in first.
     if (this.clock.monotonicMs() - dueMs > LATE_MS) this.clock.atEndOfTurn(tick);
     else tick();
+  }
+
+  private followQuorum(state: SessionState): void {
+    const connected = state.kind === 'connected' || state.kind === 'reconnected';
+    if (connected && state.readOnly) this.quorumFinder.start();
+    else this.quorumFinder.stop();
   }
 
   private describeRemote(): string {
