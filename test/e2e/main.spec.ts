@@ -3,7 +3,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { ZooKeeper } from '@aviary/client';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
-import { RunningProgram, runMain, temporaryDirectory } from './member-process.js';
+import type { RunningProgram } from './member-process.js';
+import { runMain, temporaryDirectory } from './member-process.js';
 
 describe('main.js zoo.cfg', () => {
   const directory = temporaryDirectory();
