@@ -1,5 +1,5 @@
 import { assert, readInt32, type ByteStream, type StreamHandler } from '@aviary/foundation';
-import { JuteError, type JuteWriter } from '@aviary/jute';
+import { JuteError } from '@aviary/jute';
 import {
   ErrorCode,
   FrameReader,
@@ -19,6 +19,7 @@ import {
   type WatchEvent,
 } from '@aviary/znodes';
 import { authenticate } from './authentication.js';
+import { ConnectionOutput } from './connection-output.js';
 import { ConnectionStatistics } from './connection-statistics.js';
 import { DeferredFrames } from './deferred-frames.js';
 import { FirstBytes } from './first-bytes.js';
@@ -71,11 +72,11 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
   private held: Uint8Array | null = null;
   /** The answer to the handshake, while the session is on its way through the log. */
   private response: Uint8Array | null = null;
-  private out: JuteWriter | null = null;
   private writesSent = 0;
   private writesDone = 0;
   private readonly deferred = new DeferredFrames();
   private readonly pause: ReadPause;
+  private readonly output: ConnectionOutput;
   private nowMs: number;
   private readonly origin: RequestOrigin;
 
@@ -84,6 +85,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     readonly stream: ByteStream,
   ) {
     this.pause = new ReadPause(stream);
+    this.output = new ConnectionOutput(server, stream, this.pause);
     this.establishedMs = server.clock.wallMs();
     this.nowMs = server.clock.monotonicMs();
     const ids = [{ scheme: 'ip', id: stream.remote.address }];
@@ -144,7 +146,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     this.deferred.clear();
     this.held = null;
     this.response = null;
-    this.out = null;
+    this.output.drop();
     this.server.connectionClosed(this);
   }
 
@@ -157,7 +159,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
   /** Sends what is waiting, then closes. */
   end(): void {
     if (this.state >= State.ending) return;
-    this.flush();
+    this.output.flush();
     this.state = State.ending;
     this.nowMs = this.server.clock.monotonicMs();
     this.stream.end();
@@ -219,7 +221,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
   }
 
   private get isOpen(): boolean {
-    return this.state === State.open;
+    return this.state === State.open && !this.pause.has(PauseReason.closing);
   }
 
   private get takesFrames(): boolean {
@@ -244,7 +246,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     }
     if (answer === 'refuse') {
       const refusal = Handshake.refusal(handshake);
-      appendBytes(this.output(), refusal, 0, refusal.length);
+      appendBytes(this.output.writer(), refusal, 0, refusal.length);
       this.end();
       return false;
     }
@@ -270,7 +272,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     session.connection = this;
     this.state = State.open;
     this.frames.frameBytesMax = server.options.limits.frameBytesMax;
-    appendBytes(this.output(), response, 0, response.length);
+    appendBytes(this.output.writer(), response, 0, response.length);
   }
 
   /** The creation of the session is applied. */
@@ -297,11 +299,11 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
   ): void {
     const { server } = this;
     if (type === OpCode.ping) {
-      writeBareReply(this.output(), Xid.ping, server.tree.lastZxid, ErrorCode.ok);
+      writeBareReply(this.output.writer(), Xid.ping, server.tree.lastZxid, ErrorCode.ok);
       this.countSent();
       return;
     }
-    const out = this.output();
+    const out = this.output.writer();
     if (type === OpCode.sasl) {
       // Without a SASL login of its own the reference answers with no token, and so do we.
       const at = beginReply(out);
@@ -333,12 +335,10 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     this.statistics.noteRequest(type, xid, this.nowMs);
     this.writesSent++;
     origin.xid = xid;
-    if (session.isClosing) {
-      pipeline.submitError(ErrorCode.sessionExpired, type, origin, this, this.nowMs);
-    } else if (type === OpCode.reconfig) {
+    if (type === OpCode.reconfig) {
       pipeline.submitError(ErrorCode.reconfigDisabled, type, origin, this, this.nowMs);
     } else {
-      if (type === OpCode.closeSession) session.isClosing = true;
+      if (type === OpCode.closeSession) this.beginClosing(session);
       const body = server.body.reset(bytes, start + REQUEST_HEADER_BYTES, end);
       pipeline.submit(type, body, origin, this, this.nowMs);
     }
@@ -351,6 +351,12 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     }
   }
 
+  /** The client has asked for the end: what it sent behind that is not looked at. */
+  private beginClosing(session: Session): void {
+    session.isClosing = true;
+    this.pause.add(PauseReason.closing);
+  }
+
   onWritten(type: number, xid: number, results: WriteResults, tookMs: number): void {
     const { server } = this;
     this.statistics.noteWrite(server.tree.lastZxid, tookMs);
@@ -361,7 +367,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     this.writesDone++;
     const isEnd = type === OpCode.closeSession && results.error === ErrorCode.ok;
     if (this.state === State.open) {
-      const out = this.output();
+      const out = this.output.writer();
       const at = beginReply(out);
       if (results.error === ErrorCode.ok) {
         appendBytes(out, results.body.bytes, 0, results.body.position);
@@ -376,13 +382,13 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
   private read(type: number, xid: number, bytes: Uint8Array, start: number, end: number): void {
     const { server } = this;
     this.statistics.noteRequest(type, xid, this.nowMs);
-    const out = this.output();
+    const out = this.output.writer();
     const body = server.body.reset(bytes, start, end);
     const zxid = server.tree.lastZxid;
     if (type === OpCode.setWatches || type === OpCode.setWatches2) {
       // What was missed is told before the answer.
       const error = this.restoreWatches(type);
-      writeBareReply(this.output(), xid, zxid, error);
+      writeBareReply(this.output.writer(), xid, zxid, error);
       this.countSent();
     } else if (requestKind(type) === RequestKind.refused) {
       server.log.warn('A client sent an operation that clients may not send; it is cut off.', {
@@ -405,7 +411,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
       endReply(out, at, xid, zxid, error);
       this.countSent();
     }
-    if (out.position > OUTPUT_PART_BYTES) this.flush();
+    if (out.position > OUTPUT_PART_BYTES) this.output.flush();
   }
 
   private restoreWatches(type: number): number {
@@ -450,11 +456,11 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
   notify(event: WatchEvent): void {
     if (this.state !== State.open) return;
     const frame = this.server.encodeEvent(event);
-    const out = this.output();
+    const out = this.output.writer();
     appendBytes(out, frame, 0, frame.length);
     this.countSent();
     const { outputBytesMax } = this.server.options.limits;
-    if (this.stream.queuedBytes + out.position > outputBytesMax) {
+    if (this.output.pendingBytes > outputBytesMax) {
       this.server.log.warn('A client does not read what it watches; its connection is closed.', {
         client: this.stream.remote.address,
         queuedBytes: this.stream.queuedBytes,
@@ -465,30 +471,9 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
 
   // Output:
 
-  private output(): JuteWriter {
-    if (this.out === null) {
-      this.out = this.server.outputs.lend();
-      this.server.noteOutput(this);
-    }
-    return this.out;
-  }
-
   private countSent(): void {
     this.statistics.packetsSent++;
     this.server.traffic.sent++;
-  }
-
-  /** Sends what has gathered; a reader that lags behind is not read from until it has caught up. */
-  flush(): void {
-    const { out } = this;
-    if (out === null || this.state >= State.ending) return;
-    this.out = null;
-    const isTaken = this.stream.write(out.bytes, 0, out.position);
-    this.server.outputs.takeBack(out, isTaken);
-    if (isTaken) return;
-    if (this.stream.queuedBytes > this.server.options.limits.outputHighBytes) {
-      this.pause.add(PauseReason.output);
-    }
   }
 
   /** There is room for its requests again. */

@@ -18,6 +18,7 @@ import {
   type WatchEvent,
 } from '@aviary/znodes';
 import { ClientConnection } from './client-connection.js';
+import type { ConnectionOutput } from './connection-output.js';
 import { FourLetterWords } from './four-letter-words.js';
 import { LatencyMeter } from './latency-meter.js';
 import type { ServerOptions } from './options.js';
@@ -68,7 +69,7 @@ export class ClientPort implements ServerContext {
   private readonly perAddress = new Map<string, number>();
   private readonly words: FourLetterWords;
   private readonly reaper: Reaper;
-  private readonly withOutput: ClientConnection[] = [];
+  private readonly withOutput: ConnectionOutput[] = [];
   private waiting: ClientConnection[] = [];
   private sweepTimer: Timer | null = null;
   private encodedEvent: WatchEvent | null = null;
@@ -193,8 +194,8 @@ export class ClientPort implements ServerContext {
     return this.words.answer(word);
   }
 
-  noteOutput(connection: ClientConnection): void {
-    this.withOutput.push(connection);
+  noteOutput(output: ConnectionOutput): void {
+    this.withOutput.push(output);
   }
 
   flushOutputs(): void {

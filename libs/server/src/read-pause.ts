@@ -8,6 +8,8 @@ export const PauseReason = {
   output: 2,
   /** The handshake is not answered yet. */
   opening: 4,
+  /** The client has ended its session. */
+  closing: 8,
 } as const;
 
 /** Stops reading from a stream while there is any reason to. */

@@ -2,6 +2,7 @@ import type { Clock, Log } from '@aviary/foundation';
 import type { JuteReader } from '@aviary/jute';
 import type { DataTree, WatchEvent } from '@aviary/znodes';
 import type { ClientConnection } from './client-connection.js';
+import type { ConnectionOutput } from './connection-output.js';
 import type { LatencyMeter } from './latency-meter.js';
 import type { ServerOptions } from './options.js';
 import type { OutputPool } from './output-pool.js';
@@ -46,8 +47,8 @@ export interface ServerContext {
   /** The notification of `event` as a whole frame. */
   encodeEvent(event: WatchEvent): Uint8Array;
 
-  /** The connection has output that leaves at the end of the turn. */
-  noteOutput(connection: ClientConnection): void;
+  /** There is output that leaves at the end of the turn. */
+  noteOutput(output: ConnectionOutput): void;
 
   /** Everything that was noted leaves now. */
   flushOutputs(): void;
