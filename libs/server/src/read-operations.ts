@@ -168,7 +168,10 @@ export class ReadOperations {
     return ErrorCode.ok;
   }
 
-  /** Each operation succeeds or fails by itself; anything but getData and getChildren spoils all. */
+  /**
+   * Each operation succeeds or fails by itself; anything but getData and getChildren spoils all. The
+   * flag to watch is read and means nothing here.
+   */
   private multiRead(body: JuteReader, reader: Reader, out: JuteWriter): number {
     for (;;) {
       const type = body.int();
@@ -179,7 +182,7 @@ export class ReadOperations {
         throw new JuteError(`type ${type} cannot stand in a multiRead`);
       }
       const at = out.reserve(MULTI_HEADER_BYTES);
-      const error = this.run(type, body, reader, out);
+      const error = this.readPart(type, body, reader, out);
       if (error !== ErrorCode.ok) {
         out.position = at + MULTI_HEADER_BYTES;
         out.int(error);
@@ -187,6 +190,19 @@ export class ReadOperations {
       writeMultiHeader(out, at, error === ErrorCode.ok ? type : OpCode.error, false, error);
     }
     writeMultiHeader(out, out.reserve(MULTI_HEADER_BYTES), -1, true, -1);
+    return ErrorCode.ok;
+  }
+
+  private readPart(type: number, body: JuteReader, reader: Reader, out: JuteWriter): number {
+    const length = stringLength(body);
+    const start = body.skip(length);
+    body.bool();
+    const { nodes } = this.tree;
+    const node = nodes.find(body.bytes, start, start + length);
+    if (node === NO_NODE) return ErrorCode.noNode;
+    if (!this.tree.isAllowed(node, Permission.read, reader.who)) return ErrorCode.noAuth;
+    if (type === OpCode.getChildren) this.appendChildren(node, out);
+    else appendBytes(out, nodes.bytes, nodes.valueAt, nodes.valueBytes);
     return ErrorCode.ok;
   }
 

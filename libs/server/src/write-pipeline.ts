@@ -1,5 +1,6 @@
-import type { Clock, DiskError, Zxid } from '@aviary/foundation';
+import { readInt32, type Clock, type DiskError, type Zxid } from '@aviary/foundation';
 import type { JuteReader } from '@aviary/jute';
+import { TXN_HEADER_BYTES } from '@aviary/protocol';
 import type { LogBatch, LogListener, TransactionLog } from '@aviary/storage';
 import type {
   DataTree,
@@ -11,6 +12,9 @@ import type {
 import type { LatencyMeter } from './latency-meter.js';
 import { WriteQueue } from './write-queue.js';
 import { WriteResults } from './write-results.js';
+
+/** The type is the last field of a transaction's header. */
+const TRANSACTION_TYPE_AT = TXN_HEADER_BYTES - 4;
 
 /** Whoever waits for a transaction. */
 export interface WriteOwner {
@@ -129,8 +133,9 @@ export class WritePipeline implements LogListener {
       const tookMs = nowMs - queue.started;
       this.latency.note(tookMs);
       queue.shift();
-      results.begin(type);
-      applier.apply(bytes, batch.startOf(i), batch.endOf(i), 'trust', results);
+      const start = batch.startOf(i);
+      results.begin(readInt32(bytes, start + TRANSACTION_TYPE_AT));
+      applier.apply(bytes, start, batch.endOf(i), 'trust', results);
       results.finish();
       owner?.onWritten(type, xid, results, tookMs);
     }

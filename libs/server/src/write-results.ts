@@ -22,7 +22,12 @@ export class WriteResults implements ResultSink {
 
   constructor(private readonly tree: DataTree) {}
 
-  /** Forgets the last transaction. */
+  /**
+   * Forgets the last transaction.
+   *
+   * @param type Of the transaction: a multi that is refused as a whole is logged as an error, and
+   * answered as one.
+   */
   begin(type: number): void {
     this.error = ErrorCode.ok;
     this.body.clear();
