@@ -184,7 +184,7 @@ export class RequestPreparer {
     this.changes.beginMulti();
     let failed: number = ErrorCode.ok;
     for (let i = 0; i < count; i++) {
-      const type = body.int();
+      const type = typeInMulti(body.int());
       body.skip(5);
       const partAt = writer.reserve(8);
       const operationAt = body.position;
@@ -238,6 +238,14 @@ export class RequestPreparer {
     writer.intAt(countAt, count);
     return ErrorCode.ok;
   }
+}
+
+/**
+ * The reference knows no create2 inside a multi: it takes it for a create, and could not read a log
+ * that held one.
+ */
+function typeInMulti(type: number): number {
+  return type === OpCode.create2 ? OpCode.create : type;
 }
 
 function writeHeader(
