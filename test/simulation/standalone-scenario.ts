@@ -206,7 +206,7 @@ export async function runStandalone(options: ScenarioOptions): Promise<ScenarioR
     answered: histories.answered,
     restarts: scenario.restarts,
     events: world.timeline.eventsDone,
-    traceHash: String(world.traceHash),
+    traceHash: world.traceHash,
   };
 }
 
