@@ -3,7 +3,9 @@ import { isMissing, type Clock, type Disk, type DiskFile, type Timer } from '@av
 import { ADLER32_START, adler32 } from './adler32.js';
 import { joinPath } from './file-names.js';
 
-const NAME = 'durable-mark';
+/** The name of the file, beside the logs. */
+export const DURABLE_MARK_NAME = 'durable-mark';
+
 const MAGIC = 0x41564d4b;
 const MARK_BYTES = 28;
 const CHECKSUM_AT = 24;
@@ -12,7 +14,7 @@ const DELAY_MS = 50;
 
 /** How far a log file is known to be durable. */
 export interface DurableMark {
-  /** The zxid in the name of the file. */
+  /** The zxid in the name of the file. All transactions before that one are durable, too. */
   readonly log: Zxid;
   /** Every byte before this one was on the disk when the mark was written. */
   readonly offset: number;
@@ -24,15 +26,18 @@ export interface DurableMark {
  * A power cut may lose any part of the last batch of records, and keep the parts behind it: then a
  * record that cannot be read has others behind it that can. Damage to records that were
  * acknowledged looks the same, and must not be taken for it. The mark tells the two apart: what
- * stands before it was durable once. It is written without a sync and a little late, since to be too
- * low does it no harm.
+ * stands before it was durable once.
+ *
+ * That a file was begun is made durable at once, so that after a power cut there is always a mark
+ * for the newest file. How far it has come is written without a sync and a little late, since to be
+ * too low does it no harm.
  */
 export class DurableMarkFile {
   private file: DiskFile | null = null;
-  private mark: DurableMark = { log: 0, offset: 0 };
+  private log: Zxid = 0;
+  private offset = 0;
   private timer: Timer | null = null;
   private writing: Promise<void> | null = null;
-  private isBroken = false;
 
   constructor(
     private readonly disk: Disk,
@@ -42,55 +47,92 @@ export class DurableMarkFile {
 
   /** The mark of the last run; null if there is none that can be read. */
   async read(): Promise<DurableMark | null> {
+    let file: DiskFile;
     try {
-      const file = await this.disk.open(joinPath(this.directory, NAME), 'read');
-      const bytes = new Uint8Array(MARK_BYTES);
-      const length = await file.read(bytes, 0);
-      await file.close();
-      return length === MARK_BYTES ? decodeMark(bytes) : null;
+      file = await this.disk.open(this.path, 'read');
     } catch (error) {
       if (isMissing(error)) return null;
       throw error;
     }
+    try {
+      const bytes = new Uint8Array(MARK_BYTES);
+      const length = await file.read(bytes, 0);
+      return length === MARK_BYTES ? decodeMark(bytes) : null;
+    } finally {
+      await file.close();
+    }
   }
 
+  /** Opens the file for writing. The mark of the last run stays until a log is begun. */
   async open(): Promise<void> {
-    this.file = await this.disk.open(joinPath(this.directory, NAME), 'create');
+    try {
+      this.file = await this.disk.open(this.path, 'write');
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      this.file = await this.disk.open(this.path, 'create');
+    }
+  }
+
+  /**
+   * Notes that a log file was begun, and with it that all before it is durable; resolves when the
+   * mark itself is. Its name is, once the directory was synced after {@link open}.
+   */
+  async begin(log: Zxid, offset: number): Promise<void> {
+    this.log = log;
+    this.offset = offset;
+    await this.writing;
+    if (this.file === null) return;
+    await this.file.write(encodeMark(log, offset), 0);
+    await this.file.sync();
   }
 
   /** Notes that the log is durable up to `offset`; written soon. */
   advance(log: Zxid, offset: number): void {
-    this.mark = { log, offset };
-    this.timer ??= this.clock.setTimer(DELAY_MS, () => {
-      this.timer = null;
-      this.writing ??= this.write().finally(() => (this.writing = null));
-    });
+    this.log = log;
+    this.offset = offset;
+    this.timer ??= this.clock.setTimer(DELAY_MS, this.onTimer);
   }
 
-  /** Writes the mark and makes it durable. */
+  /** Writes the mark and makes it durable, if the disk lets it. */
   async close(): Promise<void> {
     this.timer?.cancel();
     this.timer = null;
     await this.writing;
-    if (this.file === null) return;
-    await this.write();
-    if (!this.isBroken) await this.file.sync();
-    await this.file.close();
+    const { file } = this;
+    if (file === null) return;
     this.file = null;
+    await this.writeTo(file, true);
+    await file.close();
   }
 
-  private async write(): Promise<void> {
-    if (this.file === null || this.isBroken) return;
+  private get path(): string {
+    return joinPath(this.directory, DURABLE_MARK_NAME);
+  }
+
+  private readonly onTimer = (): void => {
+    this.timer = null;
+    const { file } = this;
+    if (file === null) return;
+    if (this.writing !== null) {
+      this.advance(this.log, this.offset);
+      return;
+    }
+    this.writing = this.writeTo(file, false).finally(() => (this.writing = null));
+  };
+
+  private async writeTo(file: DiskFile, isLast: boolean): Promise<void> {
+    // Nothing was begun in this run: the mark of the last one still holds.
+    if (this.offset === 0) return;
     try {
-      await this.file.write(encodeMark(this.mark), 0);
+      await file.write(encodeMark(this.log, this.offset), 0);
+      if (isLast) await file.sync();
     } catch {
       // The log itself stops the server when the disk fails; a stale mark only says less.
-      this.isBroken = true;
     }
   }
 }
 
-function encodeMark({ log, offset }: DurableMark): Uint8Array {
+function encodeMark(log: Zxid, offset: number): Uint8Array {
   const bytes = new Uint8Array(MARK_BYTES);
   writeInt32(bytes, 0, MAGIC);
   writeInt32(bytes, 4, 1);

@@ -15,6 +15,8 @@ export class LogBatch {
   private starts = new Int32Array(INITIAL_RECORDS);
   private ends = new Int32Array(INITIAL_RECORDS);
   private records = 0;
+  /** Bytes of the records that are closed. */
+  private filled = 0;
   private first: Zxid = 0;
 
   /** @param memory Where records are written while they fit. */
@@ -34,13 +36,13 @@ export class LogBatch {
     return this.first;
   }
 
-  /** All records. The view is good until something is added. */
+  /** All records that are closed. The view is good until something is added. */
   get bytes(): Uint8Array {
-    return this.writer.bytes.subarray(0, this.writer.position);
+    return this.writer.bytes.subarray(0, this.filled);
   }
 
   get byteLength(): number {
-    return this.writer.position;
+    return this.filled;
   }
 
   /** Where the payload of a transaction starts in `writer.bytes`. */
@@ -52,8 +54,9 @@ export class LogBatch {
     return this.ends[index];
   }
 
-  /** Opens a record; the payload is then appended to `writer`. */
+  /** Opens a record; the payload is then appended to `writer`. One that was not closed is dropped. */
   begin(): void {
+    this.writer.position = this.filled;
     this.writer.reserve(RECORD_PREFIX_BYTES);
     if (this.records === this.starts.length) this.growIndex();
     this.starts[this.records] = this.writer.position;
@@ -65,6 +68,7 @@ export class LogBatch {
     this.writer.reserve(RECORD_SUFFIX_BYTES);
     frameRecord(this.writer.bytes, this.starts[this.records], end);
     this.ends[this.records] = end;
+    this.filled = this.writer.position;
     if (this.records === 0) this.first = zxid;
     this.records++;
   }
@@ -72,6 +76,7 @@ export class LogBatch {
   /** Empties the batch, and lets go of memory that an unusual one had taken. */
   clear(): void {
     this.records = 0;
+    this.filled = 0;
     this.writer.clear();
     this.writer.bytes = this.memory;
     if (this.starts.length > INITIAL_RECORDS * 64) {

@@ -124,13 +124,18 @@ export class TransactionLog {
     this.wantsRoll = true;
   }
 
-  /** Resolves when everything that was added is durable, then closes the file. */
+  /**
+   * Resolves when everything that was added is durable, then closes the file. Once the log has
+   * failed, it resolves at once, and what was not durable stays so.
+   */
   async close(): Promise<void> {
     this.flush();
-    if (this.isCommitting) await new Promise<void>((resolve) => (this.idle = resolve));
-    if (this.isDead) return;
+    if (this.isCommitting && !this.isDead) {
+      await new Promise<void>((resolve) => (this.idle = resolve));
+    }
     await this.zeroing;
-    await this.file?.close();
+    if (this.isDead) return;
+    await this.endFile();
     this.file = null;
     this.wantsRoll = true;
     await this.mark.close();
@@ -142,13 +147,20 @@ export class TransactionLog {
     return batch;
   }
 
+  /** Closes the file. What a log without forced syncs still owes to the disk is synced here. */
+  private async endFile(): Promise<void> {
+    if (!this.options.forceSync) await this.file?.sync();
+    await this.file?.close();
+  }
+
   /**
    * Makes the next file under another name, so that no crash leaves a log without a header, and the
    * new name durable before anything in it counts.
    */
   private async beginFile(zxid: Zxid): Promise<void> {
     await this.zeroing;
-    await this.file?.close();
+    if (this.isDead) return;
+    await this.endFile();
     const path = joinPath(this.directory, logName(zxid));
     const unfinished = joinPath(this.directory, UNFINISHED_PREFIX + logName(zxid));
     const file = await this.disk.open(unfinished, 'create');
@@ -158,6 +170,7 @@ export class TransactionLog {
     await file.sync();
     await this.disk.rename(unfinished, path);
     await this.disk.syncDirectory(this.directory);
+    await this.mark.begin(zxid, LOG_HEADER_BYTES);
     this.file = file;
     this.fileZxid = zxid;
     this.position = LOG_HEADER_BYTES;
@@ -168,8 +181,12 @@ export class TransactionLog {
 
   private commit(batch: LogBatch): void {
     const { file } = this;
+    if (this.isDead) return;
     assert(file !== null, 'a file is open before anything is committed');
-    if (this.needsRoom(batch)) {
+    const needsRoom = this.needsRoom(batch);
+    // From here on no zeros are sent to where the batch will stand, also while it waits for room.
+    this.zeroedTo = Math.max(this.zeroedTo, this.position + batch.byteLength);
+    if (needsRoom) {
       void this.makeRoom(file, batch).then(
         () => this.write(file, batch),
         (error: unknown) => this.fail(error as DiskError),
@@ -193,6 +210,7 @@ export class TransactionLog {
   /** Waits for zeros under way to land before records overwrite them, and pads the file. */
   private async makeRoom(file: DiskFile, batch: LogBatch): Promise<void> {
     await this.zeroing;
+    if (this.isDead) return;
     const at = this.lastRecordAt(batch);
     let { size } = this;
     while (at + PADDING_MARGIN_BYTES >= size)
@@ -202,8 +220,8 @@ export class TransactionLog {
   }
 
   private write(file: DiskFile, batch: LogBatch): void {
+    if (this.isDead) return;
     const startedMs = this.clock.monotonicMs();
-    this.zeroedTo = Math.max(this.zeroedTo, this.position + batch.byteLength);
     const done = (error: DiskError | null) => this.committed(batch, startedMs, error);
     if (this.options.forceSync) {
       file.commit(batch.bytes, this.position, done);
@@ -216,17 +234,16 @@ export class TransactionLog {
   }
 
   private committed(batch: LogBatch, startedMs: number, error: DiskError | null): void {
-    if (error !== null) {
-      this.fail(error);
-      return;
-    }
+    if (error !== null) this.fail(error);
+    // Also when something else failed meanwhile: a log that is dead acknowledges nothing.
+    if (this.isDead) return;
     this.noteSync(this.clock.monotonicMs() - startedMs);
     this.position += batch.byteLength;
     this.isCommitting = false;
     // The disk works on the next batch while this one is applied.
     this.flush();
     this.zeroAhead();
-    this.mark.advance(this.fileZxid, this.position);
+    if (this.options.forceSync) this.mark.advance(this.fileZxid, this.position);
     this.listener.onDurable(batch);
     batch.clear();
     this.free.push(batch);
@@ -249,7 +266,7 @@ export class TransactionLog {
     if (length <= 0) return;
     this.zeroing = file.write(zeros.subarray(0, length), from).then(
       () => {
-        this.zeroedTo = from + length;
+        this.zeroedTo = Math.max(this.zeroedTo, from + length);
         this.zeroing = null;
       },
       (error: unknown) => this.fail(error as DiskError),
