@@ -277,13 +277,19 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
 
   /** The creation of the session is applied. */
   private onSessionCreated(): void {
-    const { server, session, held, response } = this;
+    const { server, session, response } = this;
     assert(session !== null, 'a session is known before it is created');
     server.tracker.add(session);
     if (this.state !== State.opening || response === null) return;
     this.open(response);
     this.pause.remove(PauseReason.opening);
     this.response = null;
+    if (this.held !== null) server.noteHeld(this);
+  }
+
+  /** Takes the requests that came behind the handshake. */
+  takeHeld(): void {
+    const { held } = this;
     this.held = null;
     if (held !== null) this.takeFrames(held, 0, held.length);
   }

@@ -70,6 +70,7 @@ export class ClientPort implements ServerContext {
   private readonly words: FourLetterWords;
   private readonly reaper: Reaper;
   private readonly withOutput: ConnectionOutput[] = [];
+  private readonly withHeld: ClientConnection[] = [];
   private waiting: ClientConnection[] = [];
   private sweepTimer: Timer | null = null;
   private encodedEvent: WatchEvent | null = null;
@@ -107,6 +108,7 @@ export class ClientPort implements ServerContext {
       this.latency,
       {
         onApplied: (transactions, bytes) => {
+          this.takeHeld();
           this.flushOutputs();
           this.admitWaiting();
           listener.onApplied(transactions, bytes);
@@ -205,6 +207,10 @@ export class ClientPort implements ServerContext {
     withOutput.length = 0;
   }
 
+  noteHeld(connection: ClientConnection): void {
+    this.withHeld.push(connection);
+  }
+
   waitForRoom(connection: ClientConnection): void {
     this.waiting.push(connection);
   }
@@ -220,6 +226,13 @@ export class ClientPort implements ServerContext {
     this.encodedEvent = event;
     this.encodedBytes = out.take();
     return this.encodedBytes;
+  }
+
+  /** Between two transactions of a batch no request can be prepared: the tree is in between, too. */
+  private takeHeld(): void {
+    const { withHeld } = this;
+    for (let i = 0; i < withHeld.length; i++) withHeld[i].takeHeld();
+    withHeld.length = 0;
   }
 
   private admitWaiting(): void {

@@ -53,6 +53,9 @@ export interface ServerContext {
   /** Everything that was noted leaves now. */
   flushOutputs(): void;
 
+  /** The connection has requests that it takes as soon as all that is durable is applied. */
+  noteHeld(connection: ClientConnection): void;
+
   /** The connection waits until fewer writes are outstanding. */
   waitForRoom(connection: ClientConnection): void;
 
