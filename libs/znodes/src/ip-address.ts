@@ -36,8 +36,8 @@ function parseGroups(text: string): number[] | null {
 }
 
 function parseIpv6(text: string): IpBytes | null {
-  const withoutZone = text.replace(/%.*$/, '');
-  const halves = withoutZone.split('::');
+  const zone = text.indexOf('%');
+  const halves = (zone < 0 ? text : text.slice(0, zone)).split('::');
   if (halves.length > 2) return null;
   const head = parseGroups(halves[0] ?? '');
   const tail = parseGroups(halves[1] ?? '');
