@@ -54,23 +54,32 @@ function distinct(acls: readonly Acl[]): Acl[] {
   });
 }
 
+/** An entry for an id has three lengths and its bits, beside the two texts. */
+const ENTRY_BYTES_MIN = 12;
+
 /**
  * The list that is stored for the list that a client sent: duplicates dropped, `auth` replaced by
  * the ids of the client.
  *
+ * @param bytesMax About how long the list may get: each `auth` may stand for many ids, so that a
+ * short list can stand for one that no memory holds.
  * @returns The list, or the error code INVALIDACL. PrepRequestProcessor.fixupACL.
  */
 export function storedAcl(
   schemes: AuthSchemes,
   requested: readonly Acl[] | null,
   who: Principal,
+  bytesMax = Number.MAX_SAFE_INTEGER,
 ): readonly Acl[] | typeof ErrorCode.invalidAcl {
   if (requested === null || requested.length === 0) return ErrorCode.invalidAcl;
   const stored: Acl[] = [];
+  const own = who.ids.filter(({ scheme }) => schemes.get(scheme)?.isAuthenticated === true);
+  const ownBytes = own.reduce((sum, id) => sum + idBytes(id), 0);
+  let bytesLeft = bytesMax;
   for (const acl of distinct(requested)) {
     if (acl.id.scheme === 'auth') {
-      const own = who.ids.filter(({ scheme }) => schemes.get(scheme)?.isAuthenticated === true);
-      if (own.length === 0) return ErrorCode.invalidAcl;
+      bytesLeft -= ownBytes;
+      if (own.length === 0 || bytesLeft < 0) return ErrorCode.invalidAcl;
       for (const id of own) stored.push({ perms: acl.perms, id });
     } else if (isValid(schemes, acl.id)) {
       stored.push(acl);
@@ -79,6 +88,10 @@ export function storedAcl(
     }
   }
   return stored;
+}
+
+function idBytes({ scheme, id }: Id): number {
+  return ENTRY_BYTES_MIN + scheme.length + id.length;
 }
 
 function isValid(schemes: AuthSchemes, { scheme, id }: Id): boolean {

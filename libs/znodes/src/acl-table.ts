@@ -60,6 +60,7 @@ export class AclTable {
   private readonly byNumber = new Map<number, AclEntry>();
   private readonly byBytes = new Map<string, AclEntry>();
   private greatest = 0;
+  private unknown = 0;
   /** What was interned last: most nodes in a row have the same list. */
   private latest: AclEntry | null = null;
 
@@ -72,7 +73,19 @@ export class AclTable {
     return this.byNumber.size - 1;
   }
 
-  /** The entry of a number that a node holds. */
+  /**
+   * How many nodes name a list that nobody brought. While the log behind a fuzzy snapshot is replayed
+   * there may be some; if any are left at its end, the snapshot and the log do not belong together.
+   */
+  get unknownReferences(): number {
+    return this.unknown;
+  }
+
+  /**
+   * The entry of a number that a node holds.
+   *
+   * @throws {UnknownAclError} Nobody brought that list.
+   */
   get(number: number): AclEntry {
     const entry = this.byNumber.get(number);
     if (entry === undefined) throw new UnknownAclError(number);
@@ -95,7 +108,10 @@ export class AclTable {
     const { latest } = this;
     const isUsable = latest !== null && latest.references > 0;
     if (isUsable && isWireFormOf(latest, bytes, start, end)) return latest;
-    return (this.latest = this.lookUp(bytes, start, end));
+    const entry = this.lookUp(bytes, start, end);
+    // The open list stands here for null as well, and must not answer for its own bytes.
+    if (entry.number !== OPEN_ACL_NUMBER) this.latest = entry;
+    return entry;
   }
 
   private lookUp(bytes: Uint8Array, start: number, end: number): AclEntry {
@@ -111,16 +127,33 @@ export class AclTable {
     this.add(entryOf(number, acls, 0));
   }
 
+  /** A node names `number`. One that is unknown is not given to a list that comes later. */
   retain(number: number): void {
     const entry = this.byNumber.get(number);
-    if (entry !== undefined) entry.references++;
+    if (entry !== undefined) {
+      entry.references++;
+      return;
+    }
+    this.unknown++;
+    this.greatest = Math.max(this.greatest, number);
   }
 
+  /** A node names `number` no more; the last one takes the list along. */
   release(number: number): void {
+    const left = this.releaseKeeping(number);
+    if (left !== null && left.references <= 0) this.drop(left);
+  }
+
+  /** As {@link release}, but the list stays: nodes that are still to be loaded may name it. */
+  releaseKeeping(number: number): AclEntry | null {
+    if (number === OPEN_ACL_NUMBER) return null;
     const entry = this.byNumber.get(number);
-    if (entry === undefined || number === OPEN_ACL_NUMBER) return;
+    if (entry === undefined) {
+      this.unknown--;
+      return null;
+    }
     entry.references--;
-    if (entry.references <= 0) this.drop(entry);
+    return entry;
   }
 
   /** Forgets the lists that no node uses: after loading a snapshot. */

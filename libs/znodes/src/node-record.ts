@@ -30,6 +30,8 @@ export const Word = {
 } as const;
 
 export const PATH_LENGTH_MASK = 0xff_ffff;
+/** The longest path that a record holds. */
+export const PATH_BYTES_MAX = PATH_LENGTH_MASK;
 export const KIND_SHIFT = 24;
 export const KIND_MASK = 3;
 export const DIGEST_KNOWN = 1 << 26;

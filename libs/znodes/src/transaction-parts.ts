@@ -1,6 +1,7 @@
 import { readInt32 } from '@aviary/foundation';
 import { JuteError, type JuteReader } from '@aviary/jute';
 import { OpCode } from '@aviary/protocol';
+import { PATH_BYTES_MAX } from './node-record.js';
 
 /** What is common to the transactions that create a node, as places in their bytes. */
 export interface CreateParts {
@@ -63,6 +64,7 @@ export function skipAcls(reader: JuteReader): number {
 /** Reads the record of a create, create2, createTTL or createContainer transaction. */
 export function readCreateParts(reader: JuteReader, type: number, into: CreateParts): void {
   const pathLength = skipString(reader);
+  if (pathLength > PATH_BYTES_MAX) throw new JuteError(`a path of ${pathLength} bytes`);
   into.pathStart = reader.position - pathLength;
   into.pathEnd = reader.position;
   into.dataLength = skipBuffer(reader);

@@ -1,12 +1,13 @@
 import { copyBytes, readInt32, zxidFromHalves } from '@aviary/foundation';
 import { JuteError, JuteReader } from '@aviary/jute';
 import { CONTAINER_OWNER_HIGH, TTL_OWNER_TOP_BYTE } from '@aviary/protocol';
-import { aclList } from './acl-table.js';
+import { OPEN_ACL_NUMBER, aclList, type AclEntry } from './acl-table.js';
 import type { DataTree } from './data-tree.js';
-import { NO_NODE, NodeKind, StatOffset, Word } from './node-record.js';
+import { NO_NODE, NodeKind, PATH_BYTES_MAX, StatOffset, Word } from './node-record.js';
 import { ROOT } from './node-store.js';
 
 const SLASH = 0x2f;
+const OPEN_HALF = -1;
 const SESSION_BYTES = 12;
 /** Bytes of a node behind its data. */
 const FIXED_BYTES = 68;
@@ -38,7 +39,7 @@ export class TreeLoader {
   private parentLength = 0;
   private parentPath = new Uint8Array(256);
   private aclNumber = 0;
-  private aclCounter: { references: number } | null = null;
+  private aclEntry: AclEntry | null = null;
 
   /**
    * @param tree As it comes from its constructor: with nothing but a root.
@@ -111,20 +112,15 @@ export class TreeLoader {
   }
 
   private consumeAcl(bytes: Uint8Array, at: number, end: number): number {
-    const reader = this.reader.reset(bytes, at, end);
-    try {
-      reader.int();
-      const number = reader.int();
-      const acls = aclList.read(reader);
-      this.tree.acls.load(number, acls ?? []);
-    } catch (error) {
-      // Not whole yet; if more bytes do not help, the end of the file says so.
-      if (error instanceof JuteError) return -1;
-      throw error;
-    }
+    const aclEnd = endOfAcls(bytes, at + 8, end);
+    if (aclEnd < 0) return -1;
+    const number = aclNumber(bytes, at);
+    if (number < 1) throw new JuteError(`access control list ${number} stands in a snapshot`);
+    const acls = aclList.read(this.reader.reset(bytes, at + 8, aclEnd));
+    this.tree.acls.load(number, acls ?? []);
     this.left--;
     this.skipFinished();
-    return reader.position;
+    return aclEnd;
   }
 
   private consumeNode(bytes: Uint8Array, at: number, end: number): number {
@@ -156,10 +152,11 @@ export class TreeLoader {
   ): void {
     const { nodes } = this.tree;
     const owner = fixedAt + Field.owner;
-    const kind = this.kindOf(readInt32(bytes, owner), readInt32(bytes, owner + 4));
+    let kind = this.kindOf(readInt32(bytes, owner), readInt32(bytes, owner + 4));
     let node = ROOT;
     if (pathEnd === pathStart) {
       nodes.setData(ROOT, bytes, pathEnd + 4, dataLength);
+      kind = NodeKind.persistent;
     } else {
       const parent = this.parentOf(bytes, pathStart, pathEnd);
       const hash = nodes.hash(bytes, pathStart, pathEnd);
@@ -184,7 +181,7 @@ export class TreeLoader {
     for (const field of [Field.czxid, Field.czxid + 8, Field.pzxid]) {
       zxidFromHalves(readInt32(bytes, fixedAt + field), readInt32(bytes, fixedAt + field + 4));
     }
-    this.setAcl(readInt32(bytes, fixedAt + 4));
+    this.setAcl(aclNumber(bytes, fixedAt));
     const { statAt } = nodes;
     copyBytes(bytes, fixedAt + Field.czxid, nodes.bytes, statAt + StatOffset.czxid, 36);
     copyBytes(bytes, fixedAt + Field.aversion, nodes.bytes, statAt + StatOffset.aversion, 4);
@@ -193,8 +190,11 @@ export class TreeLoader {
     nodes.forgetDigest();
     const high = readInt32(bytes, fixedAt + Field.owner);
     const low = readInt32(bytes, fixedAt + Field.owner + 4);
+    const ownerAt = statAt + StatOffset.ephemeralOwner;
     if (kind === NodeKind.ephemeral) {
-      copyBytes(bytes, fixedAt + Field.owner, nodes.bytes, statAt + StatOffset.ephemeralOwner, 8);
+      copyBytes(bytes, fixedAt + Field.owner, nodes.bytes, ownerAt, 8);
+    } else {
+      nodes.bytes.fill(0, ownerAt, ownerAt + 8);
     }
     tree.register(node, kind, high, low);
   }
@@ -204,12 +204,13 @@ export class TreeLoader {
     const { nodes, acls } = this.tree;
     const before = nodes.word(Word.acl);
     nodes.setWord(Word.acl, number);
-    if (number !== this.aclNumber || this.aclCounter === null) {
+    if (number !== this.aclNumber || this.aclEntry === null) {
       this.aclNumber = number;
-      this.aclCounter = acls.has(number) ? acls.get(number) : { references: 0 };
+      this.aclEntry = acls.has(number) ? acls.get(number) : null;
     }
-    this.aclCounter.references++;
-    if (before !== 0) acls.release(before);
+    if (this.aclEntry === null) acls.retain(number);
+    else this.aclEntry.references++;
+    if (before !== 0) acls.releaseKeeping(before);
   }
 
   private kindOf(high: number, low: number): NodeKind {
@@ -220,6 +221,8 @@ export class TreeLoader {
   }
 
   private parentOf(bytes: Uint8Array, start: number, end: number): number {
+    const isNamed = bytes[start] === SLASH && bytes[end - 1] !== SLASH;
+    if (!isNamed || end - start > PATH_BYTES_MAX) throw new JuteError('a node without a good path');
     let slash = end - 1;
     while (slash > start && bytes[slash] !== SLASH) slash--;
     const length = slash - start;
@@ -240,4 +243,37 @@ export class TreeLoader {
     this.parent = parent;
     this.parentLength = length;
   }
+}
+
+/** The number of a list, which has 64 bits there. */
+function aclNumber(bytes: Uint8Array, at: number): number {
+  const high = readInt32(bytes, at);
+  const low = readInt32(bytes, at + 4);
+  const isOpen = high === OPEN_HALF && low === OPEN_ACL_NUMBER;
+  if (!isOpen && (high !== 0 || low < 0)) {
+    throw new JuteError('the number of an access control list has more than 31 bits');
+  }
+  return low;
+}
+
+/**
+ * Where the vector of ACL at `at` ends; -1: it is not whole.
+ *
+ * @throws {JuteError} However many bytes follow, it is none.
+ */
+function endOfAcls(bytes: Uint8Array, at: number, end: number): number {
+  if (end - at < 4) return -1;
+  const count = readInt32(bytes, at);
+  if (count < -1) throw new JuteError(`negative count ${count} of an access control list`);
+  let next = at + 4;
+  for (let i = 0; i < count; i++) {
+    next += 4;
+    for (let text = 0; text < 2; text++) {
+      if (end - next < 4) return -1;
+      const length = readInt32(bytes, next);
+      if (length < 0) throw new JuteError('an access control list with an id that is null');
+      next += 4 + length;
+    }
+  }
+  return next > end ? -1 : next;
 }

@@ -53,7 +53,8 @@ export interface WatchCounts {
   readonly watches: number;
 }
 
-const utf8 = new TextDecoder();
+// What looks like a byte order mark is part of a path that does not exist, and no path to drop it from.
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 function bitCount(bits: number): number {
   let count = 0;
