@@ -1,4 +1,4 @@
-import { writeInt32 } from '@aviary/foundation';
+import { readInt32, writeInt32 } from '@aviary/foundation';
 import { CONTAINER_OWNER_HIGH } from '@aviary/protocol';
 import { CRC32_START, crc32Update, crc32Value } from './crc32.js';
 
@@ -55,6 +55,12 @@ export function digestOfStat(contentState: number, image: Uint8Array): number {
 /** The high half of the owner of a TTL node; the low half is the low half of the time to live. */
 export function ttlOwnerHigh(ttlMs: number): number {
   return 0xff00_0000 | (ttlMs / 0x1_0000_0000);
+}
+
+/** The time to live in the image of a TTL node's Stat, in milliseconds. */
+export function ttlIn(image: Uint8Array): number {
+  const high = readInt32(image, StatImageOffset.owner) & 0xff;
+  return high * 0x1_0000_0000 + (readInt32(image, StatImageOffset.owner + 4) >>> 0);
 }
 
 /** Writes the owner of a container, as it stands on disk. */

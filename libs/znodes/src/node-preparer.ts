@@ -2,17 +2,20 @@ import {
   copyBytes,
   isValidPathBytes,
   readInt32,
+  readUint53,
   writeInt32,
   writeUint53,
 } from '@aviary/foundation';
 import type { Zxid } from '@aviary/foundation';
-import { JuteError, JuteReader, type JuteWriter } from '@aviary/jute';
+import { JuteReader, type JuteWriter } from '@aviary/jute';
 import {
   CONTAINER_OWNER_HIGH,
   ErrorCode,
   OpCode,
   Permission,
   TTL_MS_MAX,
+  TXN_DIGEST_BYTES,
+  TXN_HEADER_BYTES,
   isEphemeral,
   isSequential,
   isTtl,
@@ -20,12 +23,13 @@ import {
 import { isPermitted, storedAcl } from './acl-rules.js';
 import { aclList, aclListOf, isWireFormOf, type AclList } from './acl-table.js';
 import type { DataTree } from './data-tree.js';
-import { StatImageOffset, ttlOwnerHigh } from './node-digest.js';
-import { NodeKind } from './node-record.js';
+import { StatImageOffset, ttlIn, ttlOwnerHigh } from './node-digest.js';
+import { NodeKind, PATH_BYTES_MAX } from './node-record.js';
 import type { OutstandingChanges, PendingNode } from './outstanding-changes.js';
 import type { QuotaKeeper } from './quota.js';
 import type { PreparerOptions, RequestOrigin } from './request-preparer.js';
 import {
+  createTypeInMulti,
   createdKind,
   isCreateMode,
   isUndeletable,
@@ -37,10 +41,9 @@ import {
 } from './request-parts.js';
 import { skipAcls, skipBuffer, skipString } from './transaction-parts.js';
 
-const MULTI_END_TYPE = -1;
 const ANY_VERSION = -1;
-/** What a record has around path, data and list: lengths, flags, a time to live. */
-const RECORD_OVERHEAD_BYTES = 64;
+/** What a record has at most around path, data and list: lengths, versions, a sequence number. */
+const RECORD_OVERHEAD_BYTES = 32;
 
 const utf8 = new TextDecoder();
 
@@ -64,8 +67,10 @@ export class NodePreparer {
   private latestSent: AclList | null = null;
   private latestStored: AclList | null = null;
   private readonly aclReader = new JuteReader(new Uint8Array(0));
-  /** How far the transaction under way may reach in the writer. */
+  /** How far the transaction under way may reach in the writer, without its digest. */
   private positionMax = 0;
+  /** The type under which the record that was written last stands in a transaction. */
+  recordType = 0;
 
   constructor(
     private readonly tree: DataTree,
@@ -74,17 +79,30 @@ export class NodePreparer {
     private readonly options: PreparerOptions,
   ) {}
 
-  /** What the next operations belong to. */
+  /** What the next operations belong to. The header of their transaction is written already. */
   begin(origin: RequestOrigin, zxid: Zxid, timeMs: number, writer: JuteWriter): void {
     this.origin = origin;
     this.zxid = zxid;
     this.timeMs = timeMs;
     this.writer = writer;
-    this.positionMax = writer.position + this.options.transactionBytesMax;
+    const aroundBytes = TXN_HEADER_BYTES + TXN_DIGEST_BYTES;
+    this.positionMax = writer.position + this.options.transactionBytesMax - aroundBytes;
   }
 
-  create(type: number, body: JuteReader): number {
-    const request = readCreateRequest(body, type);
+  /** Whether so many bytes more still fit into the transaction. */
+  hasRoom(bytes: number): boolean {
+    return this.writer.position + bytes <= this.positionMax;
+  }
+
+  /** Keeps so many bytes fewer free behind the records that come now. */
+  giveRoom(bytes: number): void {
+    this.positionMax += bytes;
+  }
+
+  create(opcode: number, body: JuteReader, isInMulti: boolean): number {
+    const request = readCreateRequest(body, opcode);
+    const type = isInMulti ? createTypeInMulti(opcode, request.mode) : opcode;
+    this.recordType = type;
     const modeError = this.modeError(type, request.mode, request.ttlMs);
     if (modeError !== ErrorCode.ok) return modeError;
     const { bytes } = body;
@@ -93,7 +111,8 @@ export class NodePreparer {
     if (slash < 0) return ErrorCode.badArguments;
     const acl = this.aclFor(bytes, request.aclStart, request.aclEnd);
     if (acl === null) return ErrorCode.invalidAcl;
-    if (!this.fits(pathEnd - pathStart + request.dataLength, acl)) return ErrorCode.badArguments;
+    const contentBytes = request.dataLength + acl.bytes.length;
+    if (!this.fits(pathEnd - pathStart, contentBytes)) return ErrorCode.badArguments;
     const parent = this.changes.find(bytes, pathStart, parentEnd(pathStart, slash));
     if (parent === null) return ErrorCode.noNode;
     if (!this.isAllowed(parent, Permission.create)) return ErrorCode.noAuth;
@@ -107,6 +126,8 @@ export class NodePreparer {
     if (error !== ErrorCode.ok) return error;
     this.writeCreateRecord(type, body, request, acl, (parent.childrenCreated + 1) | 0);
     this.recordCreation(type, request, acl, parent, pathAt, pathAt + pathLength, body.bytes);
+    const dataBytes = Math.max(request.dataLength, 0);
+    this.noteUsage(writer.bytes, pathAt, pathAt + pathLength, 1, dataBytes);
     return ErrorCode.ok;
   }
 
@@ -125,13 +146,13 @@ export class NodePreparer {
     if (pending === null) return ErrorCode.noNode;
     if (version !== ANY_VERSION && version !== pending.version) return ErrorCode.badVersion;
     if (pending.children > 0) return ErrorCode.notEmpty;
-    this.changes.name(pending, bytes, start, end);
-    this.recordDeletion(parent, pending);
+    if (!this.fits(length, 0)) return ErrorCode.badArguments;
+    this.recordDeletion(parent, pending, bytes, start, end);
     this.writeBytes(bytes, start, length);
     return ErrorCode.ok;
   }
 
-  /** Of the reaper: kind and emptiness are looked at again, now that nothing can change between. */
+  /** Of the reaper: everything is looked at again, now that nothing can change between. */
   deleteContainer(body: JuteReader): number {
     const length = skipString(body);
     const { bytes } = body;
@@ -140,14 +161,11 @@ export class NodePreparer {
     const slash = lastSlash(bytes, start, end);
     const pending = this.changes.find(bytes, start, end);
     if (pending === null || slash < 0) return ErrorCode.noNode;
-    if (pending.kind !== NodeKind.container && pending.kind !== NodeKind.ttl) {
-      return ErrorCode.badVersion;
-    }
     if (pending.children > 0) return ErrorCode.notEmpty;
+    if (!this.isDue(pending)) return ErrorCode.badVersion;
     const parent = this.changes.find(bytes, start, parentEnd(start, slash));
     if (parent === null) return ErrorCode.noNode;
-    this.changes.name(pending, bytes, start, end);
-    this.recordDeletion(parent, pending);
+    this.recordDeletion(parent, pending, bytes, start, end);
     this.writeBytes(bytes, start, length);
     return ErrorCode.ok;
   }
@@ -168,8 +186,10 @@ export class NodePreparer {
     const growth = dataBytes - pending.dataBytes;
     if (this.isOverQuota(bytes, pathStart, pathEnd, 0, growth)) return ErrorCode.quotaExceeded;
     if (version !== ANY_VERSION && version !== pending.version) return ErrorCode.badVersion;
+    if (!this.fits(pathLength, dataBytes)) return ErrorCode.badArguments;
 
     const { changes, writer } = this;
+    this.noteUsage(bytes, pathStart, pathEnd, 0, growth);
     const newVersion = nextVersion(pending.version);
     changes.touch(pending, this.zxid);
     pending.setField(StatImageOffset.version, newVersion);
@@ -195,7 +215,7 @@ export class NodePreparer {
     if (!isValidPathBytes(bytes, pathStart, pathEnd)) return ErrorCode.badArguments;
     const acl = this.aclFor(bytes, aclStart, aclEnd);
     if (acl === null) return ErrorCode.invalidAcl;
-    if (!this.fits(pathLength, acl)) return ErrorCode.badArguments;
+    if (!this.fits(pathLength, acl.bytes.length)) return ErrorCode.badArguments;
     const pending = this.changes.find(bytes, pathStart, pathEnd);
     if (pending === null) return ErrorCode.noNode;
     if (!this.isAllowed(pending, Permission.admin)) return ErrorCode.noAuth;
@@ -223,44 +243,10 @@ export class NodePreparer {
     if (pending === null) return ErrorCode.noNode;
     if (!this.isAllowed(pending, Permission.read)) return ErrorCode.noAuth;
     if (version !== ANY_VERSION && version !== pending.version) return ErrorCode.badVersion;
+    if (!this.fits(length, 0)) return ErrorCode.badArguments;
     this.writeBytes(bytes, start, length);
     this.writer.int(nextVersion(pending.version));
     return ErrorCode.ok;
-  }
-
-  /** Reads a whole multi; how many operations it has. @throws {JuteError} It is malformed. */
-  countMulti(body: JuteReader, allowed: ReadonlySet<number>): number {
-    for (let count = 0; ; count++) {
-      const type = body.int();
-      const isDone = body.bool();
-      body.int();
-      if (isDone) return count;
-      if (type === MULTI_END_TYPE || !allowed.has(type)) {
-        throw new JuteError(`type ${type} cannot stand in a multi`);
-      }
-      this.skipOperation(type, body, body.position);
-    }
-  }
-
-  /** Moves behind the operation's record that starts at `at`. */
-  skipOperation(type: number, body: JuteReader, at: number): void {
-    body.position = at;
-    skipString(body);
-    switch (type) {
-      case OpCode.delete:
-      case OpCode.check:
-        body.int();
-        return;
-      case OpCode.setData:
-        skipBuffer(body);
-        body.int();
-        return;
-      default:
-        skipBuffer(body);
-        skipAcls(body);
-        body.int();
-        if (type === OpCode.createTTL) body.skip(8);
-    }
   }
 
   pendingOfNode(node: number): PendingNode {
@@ -280,25 +266,41 @@ export class NodePreparer {
     );
   }
 
-  /** Deletes an ephemeral node because its session ends, and appends its path. */
-  deleteOwned(pending: PendingNode, zxid: Zxid): void {
-    this.zxid = zxid;
+  /**
+   * Deletes an ephemeral node because its session ends, and appends its path; false if there is no
+   * room for it. Whoever applies the transaction deletes what the session owns, listed or not.
+   */
+  deleteOwned(pending: PendingNode): boolean {
     const path = this.changes.pathOf(pending);
     const slash = lastSlash(path, 0, path.length);
     const parent = this.changes.find(path, 0, parentEnd(0, slash));
-    this.changes.name(pending, path, 0, path.length);
-    if (parent !== null) this.recordDeletion(parent, pending);
+    if (parent !== null) this.recordDeletion(parent, pending, path, 0, path.length);
+    if (!this.fits(path.length, 0)) return false;
     this.writeBytes(path, 0, path.length);
+    return true;
   }
 
   /**
-   * Whether a record of so many bytes and that list may still be written. A list of `auth` grows
+   * Whether a record with such a path and so much else may still be written. A list of `auth` grows
    * with the ids of the connection: without a limit a small request could make a transaction that
    * no log reader takes.
    */
-  private fits(contentBytes: number, acl: AclList): boolean {
-    const needed = contentBytes + acl.bytes.length + RECORD_OVERHEAD_BYTES;
-    return this.writer.position + needed <= this.positionMax;
+  private fits(pathBytes: number, contentBytes: number): boolean {
+    const isGoodPath = pathBytes <= PATH_BYTES_MAX - RECORD_OVERHEAD_BYTES;
+    return isGoodPath && this.hasRoom(pathBytes + contentBytes + RECORD_OVERHEAD_BYTES);
+  }
+
+  /**
+   * Whether a node without children goes by itself now: its time to live has passed since it was
+   * last written, or it is a container that has served, or has waited too long to serve.
+   */
+  private isDue(pending: PendingNode): boolean {
+    const ageMs = this.timeMs - readUint53(pending.image, StatImageOffset.mtime);
+    if (pending.kind === NodeKind.ttl) return ageMs > ttlIn(pending.image);
+    if (pending.kind !== NodeKind.container) return false;
+    const { containerNeverUsedMs } = this.options;
+    if (pending.childrenCreated > 0 || containerNeverUsedMs === undefined) return true;
+    return containerNeverUsedMs > 0 && ageMs > containerNeverUsedMs;
   }
 
   private modeError(type: number, mode: number, ttlMs: number): number {
@@ -412,8 +414,16 @@ export class NodePreparer {
     }
   }
 
-  private recordDeletion(parent: PendingNode, pending: PendingNode): void {
+  private recordDeletion(
+    parent: PendingNode,
+    pending: PendingNode,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
     const { changes, zxid } = this;
+    this.noteUsage(bytes, start, end, -1, -pending.dataBytes);
+    changes.name(pending, bytes, start, end);
     changes.touch(pending, zxid);
     pending.exists = false;
     changes.settle(pending);
@@ -436,7 +446,22 @@ export class NodePreparer {
     growth: number,
   ): boolean {
     if (!this.options.enforceQuota) return false;
-    return this.quotas.exceedsHardLimit(utf8.decode(bytes.subarray(start, end)), nodes, growth);
+    if (this.quotas.isEmpty) return false;
+    const path = utf8.decode(bytes.subarray(start, end));
+    return this.quotas.exceedsHardLimit(path, nodes, growth, this.changes.usage);
+  }
+
+  /** Notes what the quota above a path will count once the transaction is applied. */
+  private noteUsage(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    nodes: number,
+    growth: number,
+  ): void {
+    if (!this.options.enforceQuota || this.quotas.isEmpty) return;
+    const root = this.quotas.rootOf(utf8.decode(bytes.subarray(start, end)));
+    if (root !== null) this.changes.usage.add(root, this.zxid, nodes, growth);
   }
 
   /** The list to store for the list that was sent; null: it is not acceptable. */
@@ -444,7 +469,8 @@ export class NodePreparer {
     const { latestSent, latestStored } = this;
     if (latestSent !== null && isWireFormOf(latestSent, bytes, start, end)) return latestStored;
     const sent = aclList.read(this.aclReader.reset(bytes, start, end));
-    const stored = storedAcl(this.tree.schemes, sent, this.origin.who);
+    const { transactionBytesMax } = this.options;
+    const stored = storedAcl(this.tree.schemes, sent, this.origin.who, transactionBytesMax);
     if (typeof stored === 'number' || sent === null) return null;
     const list = aclListOf(stored);
     if (sent.some(({ id }) => id.scheme === 'auth')) return list;

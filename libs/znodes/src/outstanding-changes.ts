@@ -10,6 +10,7 @@ import {
   isSystemPath,
 } from './node-digest.js';
 import { NO_NODE, NodeKind, StatOffset } from './node-record.js';
+import { PendingUsage } from './pending-usage.js';
 import { TreeDigest } from './tree-digest.js';
 
 const openList = aclListOf(OPEN_ACL);
@@ -96,6 +97,8 @@ interface Undo {
 export class OutstandingChanges {
   /** The digest of the tree after the newest transaction. */
   readonly digest = new TreeDigest();
+  /** What quotas do not count yet. */
+  readonly usage = new PendingUsage();
 
   /** By number, for nodes that the tree has; by path, for those that it has not. */
   private readonly byNode = new Map<number, PendingNode>();
@@ -107,6 +110,7 @@ export class OutstandingChanges {
   private readonly pool: PendingNode[] = [];
   private undo: Undo[] | null = null;
   private readonly digestBeforeMulti = new TreeDigest();
+  private usageBeforeMulti = 0;
 
   constructor(private readonly tree: DataTree) {
     this.digest.copy(tree.digest);
@@ -125,6 +129,7 @@ export class OutstandingChanges {
     this.touchedZxids = [];
     this.touchedHead = 0;
     this.undo = null;
+    this.usage.clear();
     this.digest.copy(this.tree.digest);
   }
 
@@ -217,6 +222,7 @@ export class OutstandingChanges {
   beginMulti(): void {
     this.undo = [];
     this.digestBeforeMulti.copy(this.digest);
+    this.usageBeforeMulti = this.usage.mark;
   }
 
   commitMulti(): void {
@@ -235,11 +241,16 @@ export class OutstandingChanges {
       else pending.copy(before);
     }
     this.digest.copy(this.digestBeforeMulti);
+    this.usage.rollBack(this.usageBeforeMulti);
   }
 
-  /** Says that the tree now shows every transaction up to `zxid`. */
+  /**
+   * Says that the tree now shows every transaction up to `zxid`, and none behind it. It must be said
+   * before anything else is asked: numbers of nodes that came or went have changed hands.
+   */
   applied(zxid: Zxid): void {
     const { touched, touchedZxids } = this;
+    if (this.usage.mark > 0) this.usage.applied(zxid);
     let head = this.touchedHead;
     for (; head < touched.length && touchedZxids[head] <= zxid; head++) {
       const pending = touched[head];

@@ -1,6 +1,7 @@
 import type { DataTree } from './data-tree.js';
 import { isSystemPath } from './node-digest.js';
 import { NO_NODE } from './node-record.js';
+import type { PendingUsage } from './pending-usage.js';
 
 const QUOTA_ROOT = '/zookeeper/quota';
 const LIMITS_NAME = '/zookeeper_limits';
@@ -102,15 +103,31 @@ export class QuotaKeeper {
     if (root !== null) this.add(root, 0, newBytes - this.dataBytesOf(node));
   }
 
-  /** Whether a growth by so many nodes and bytes at `path` would pass a hard limit. */
-  exceedsHardLimit(path: string, nodes: number, bytes: number): boolean {
+  /** Whether any path has a quota. */
+  get isEmpty(): boolean {
+    return this.roots.size === 0;
+  }
+
+  /**
+   * Whether a growth by so many nodes and bytes at `path` would pass a hard limit.
+   *
+   * @param pending What is on its way and not in the stats yet.
+   */
+  exceedsHardLimit(
+    path: string,
+    nodes: number,
+    bytes: number,
+    pending: PendingUsage | null = null,
+  ): boolean {
     const root = this.rootOf(path);
     if (root === null) return false;
     const limits = this.figuresAt(`${QUOTA_ROOT}${root}${LIMITS_NAME}`);
     const stats = this.figuresAt(`${QUOTA_ROOT}${root}${STATS_NAME}`);
     if (limits === null || stats === null) return false;
-    const isOverCount = limits.countHardLimit > -1 && stats.count + nodes > limits.countHardLimit;
-    const isOverBytes = limits.byteHardLimit > -1 && stats.bytes + bytes > limits.byteHardLimit;
+    const count = stats.count + (pending?.nodesBelow(root) ?? 0) + nodes;
+    const content = stats.bytes + (pending?.bytesBelow(root) ?? 0) + bytes;
+    const isOverCount = limits.countHardLimit > -1 && count > limits.countHardLimit;
+    const isOverBytes = limits.byteHardLimit > -1 && content > limits.byteHardLimit;
     return (nodes > 0 && isOverCount) || (bytes > 0 && isOverBytes);
   }
 

@@ -1,5 +1,5 @@
-import type { JuteReader, JuteWriter } from '@aviary/jute';
-import { CreateMode, OpCode, isEphemeral } from '@aviary/protocol';
+import { JuteError, type JuteReader, type JuteWriter } from '@aviary/jute';
+import { CreateMode, OpCode, isEphemeral, isTtl } from '@aviary/protocol';
 import { NodeKind } from './node-record.js';
 import { skipAcls, skipBuffer, skipString } from './transaction-parts.js';
 
@@ -54,11 +54,61 @@ function readLong(body: JuteReader): number {
   return high * 0x1_0000_0000 + (body.int() >>> 0);
 }
 
+/**
+ * Reads the body of a multi; how many operations it has.
+ *
+ * @throws {JuteError} It is malformed, or holds what is not in `allowed`.
+ */
+export function countMulti(body: JuteReader, allowed: ReadonlySet<number>): number {
+  for (let count = 0; ; count++) {
+    const type = body.int();
+    const isDone = body.bool();
+    body.int();
+    if (isDone) return count;
+    if (!allowed.has(type)) throw new JuteError(`type ${type} cannot stand in a multi`);
+    skipOperation(type, body, body.position);
+  }
+}
+
+/** Moves behind the record of an operation of a multi, which starts at `at`. */
+export function skipOperation(type: number, body: JuteReader, at: number): void {
+  body.position = at;
+  skipString(body);
+  switch (type) {
+    case OpCode.delete:
+    case OpCode.check:
+      body.int();
+      return;
+    case OpCode.setData:
+      skipBuffer(body);
+      body.int();
+      return;
+    default:
+      skipBuffer(body);
+      skipAcls(body);
+      body.int();
+      if (type === OpCode.createTTL) body.skip(8);
+  }
+}
+
 /** The kind of node that an opcode and a mode make. Opcode create with the container mode makes a plain one. */
 export function createdKind(type: number, mode: number): NodeKind {
   if (type === OpCode.createContainer) return NodeKind.container;
   if (type === OpCode.createTTL) return NodeKind.ttl;
   return isEphemeral(mode) ? NodeKind.ephemeral : NodeKind.persistent;
+}
+
+/**
+ * The operation that a create is inside a multi: the reference goes by the mode there and not by the
+ * opcode, and knows no create2, so that no log may hold one.
+ *
+ * @throws {JuteError} A mode with a time to live, and none in the record.
+ */
+export function createTypeInMulti(type: number, mode: number): number {
+  if (mode === CreateMode.container) return OpCode.createContainer;
+  if (!isTtl(mode)) return OpCode.create;
+  if (type !== OpCode.createTTL) throw new JuteError('a create without its time to live');
+  return type;
 }
 
 /** Whether `mode` is one that exists. */

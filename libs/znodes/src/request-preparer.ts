@@ -13,6 +13,7 @@ import { NodePreparer } from './node-preparer.js';
 import { NodeKind } from './node-record.js';
 import type { OutstandingChanges, PendingNode } from './outstanding-changes.js';
 import type { QuotaKeeper } from './quota.js';
+import { countMulti, skipOperation } from './request-parts.js';
 
 /** Switches of what requests may do. */
 export interface PreparerOptions {
@@ -24,6 +25,8 @@ export interface PreparerOptions {
   readonly digestEnabled: boolean;
   /** The longest transaction that is made, in bytes: what every reader of logs takes. */
   readonly transactionBytesMax: number;
+  /** `znode.container.maxNeverUsedIntervalMs`: how long a container waits for its first child. */
+  readonly containerNeverUsedMs?: number;
 }
 
 /** Whoever writes: the session, its request number and the ids it holds. */
@@ -33,6 +36,9 @@ export interface RequestOrigin {
   xid: number;
   who: Principal;
 }
+
+/** A part of a multi that failed or was not tried: type, length and code. */
+const ERROR_PART_BYTES = 12;
 
 /** The operations that a multi may hold; anything else in one is a marshalling error. */
 const MULTI_TYPES: ReadonlySet<number> = new Set([
@@ -143,12 +149,15 @@ export class RequestPreparer {
           return ErrorCode.ok;
         case OpCode.closeSession:
           return this.prepareCloseSession(origin, zxid, writer);
+        case OpCode.check:
+          // Only inside a multi: no log may hold one by itself.
+          return ErrorCode.unimplemented;
         case OpCode.deleteContainer:
           return this.nodes.deleteContainer(body);
         case OpCode.setACL:
           return this.nodes.setAcl(body);
         default:
-          return this.prepareOne(type, body);
+          return this.prepareOne(type, body, false);
       }
     } catch (error) {
       if (!(error instanceof JuteError)) throw error;
@@ -157,13 +166,14 @@ export class RequestPreparer {
     }
   }
 
-  private prepareOne(type: number, body: JuteReader): number {
+  private prepareOne(type: number, body: JuteReader, isInMulti: boolean): number {
+    this.nodes.recordType = type;
     switch (type) {
       case OpCode.create:
       case OpCode.create2:
       case OpCode.createContainer:
       case OpCode.createTTL:
-        return this.nodes.create(type, body);
+        return this.nodes.create(type, body, isInMulti);
       case OpCode.delete:
         return this.nodes.delete(body);
       case OpCode.setData:
@@ -178,23 +188,33 @@ export class RequestPreparer {
   /** All or nothing: the first failure takes back what the operations before it changed. */
   private prepareMulti(body: JuteReader, writer: JuteWriter): number {
     const start = body.position;
-    const count = this.nodes.countMulti(body, MULTI_TYPES);
+    const count = countMulti(body, MULTI_TYPES);
     body.position = start;
     writer.int(count);
+    // Every part may at least become an error.
+    if (!this.nodes.hasRoom(count * ERROR_PART_BYTES)) return ErrorCode.badArguments;
+    this.nodes.giveRoom(-count * ERROR_PART_BYTES);
     this.changes.beginMulti();
     let failed: number = ErrorCode.ok;
     for (let i = 0; i < count; i++) {
-      const type = typeInMulti(body.int());
+      const type = body.int();
       body.skip(5);
       const partAt = writer.reserve(8);
       const operationAt = body.position;
+      this.nodes.giveRoom(ERROR_PART_BYTES);
       if (failed === ErrorCode.ok) {
-        failed = this.prepareOne(type, body);
+        failed = this.prepareOne(type, body, true);
         if (failed !== ErrorCode.ok) this.changes.rollBack();
-        this.nodes.skipOperation(type, body, operationAt);
-        this.finishPart(writer, partAt, failed === ErrorCode.ok ? type : OpCode.error, failed);
+        skipOperation(type, body, operationAt);
+        const { recordType } = this.nodes;
+        this.finishPart(
+          writer,
+          partAt,
+          failed === ErrorCode.ok ? recordType : OpCode.error,
+          failed,
+        );
       } else {
-        this.nodes.skipOperation(type, body, operationAt);
+        skipOperation(type, body, operationAt);
         this.finishPart(writer, partAt, OpCode.error, ErrorCode.runtimeInconsistency);
       }
     }
@@ -217,8 +237,7 @@ export class RequestPreparer {
     const countAt = writer.reserve(4);
     let count = 0;
     const list = (pending: PendingNode) => {
-      count++;
-      this.nodes.deleteOwned(pending, zxid);
+      if (this.nodes.deleteOwned(pending)) count++;
     };
     for (const node of this.tree.ephemerals.get(sessionHigh, sessionLow) ?? []) {
       const pending = this.changes.pendingOf(node);
@@ -238,14 +257,6 @@ export class RequestPreparer {
     writer.intAt(countAt, count);
     return ErrorCode.ok;
   }
-}
-
-/**
- * The reference knows no create2 inside a multi: it takes it for a create, and could not read a log
- * that held one.
- */
-function typeInMulti(type: number): number {
-  return type === OpCode.create2 ? OpCode.create : type;
 }
 
 function writeHeader(

@@ -78,8 +78,8 @@ export class TransactionApplier {
    * Applies the transaction `bytes[start..end)`: header, record, perhaps a digest.
    *
    * @returns Its zxid.
-   * @throws {JuteError} The bytes are no transaction. The tree is unchanged, or, inside a multi
-   * with a broken part, in between: the caller must stop.
+   * @throws {JuteError} The bytes are no transaction. The tree is of no use then, it may be in
+   * between: the caller must stop.
    */
   apply(
     bytes: Uint8Array,
@@ -293,12 +293,7 @@ export class TransactionApplier {
   private removeNode(node: number, hash: number, start: number, end: number): void {
     const { tree, bytes } = this;
     const { nodes } = tree;
-    // Only the replay over a fuzzy snapshot meets children here; their own creation is still to come.
-    for (let child = nodes.firstChildOf(node); child !== NO_NODE;) {
-      const deepest = this.deepestFirstChild(child);
-      this.dropNode(deepest);
-      child = nodes.firstChildOf(node);
-    }
+    this.dropDescendants(node);
     nodes.select(node);
     const acl = nodes.word(Word.acl);
     this.quotas.deleting(bytes, start, end, node);
@@ -308,13 +303,20 @@ export class TransactionApplier {
     tree.acls.release(acl);
   }
 
-  private deepestFirstChild(from: number): number {
+  /** Only the replay over a fuzzy snapshot meets some: their own creation is still to come. */
+  private dropDescendants(top: number): void {
     const { nodes } = this.tree;
-    let node = from;
-    for (;;) {
+    for (let node = top; ;) {
       const child = nodes.firstChildOf(node);
-      if (child === NO_NODE) return node;
-      node = child;
+      if (child !== NO_NODE) {
+        node = child;
+        continue;
+      }
+      if (node === top) return;
+      const parent = nodes.word(Word.parent);
+      this.quotas.deleting(nodes.bytes, nodes.pathAt, nodes.pathAt + nodes.pathLength, node);
+      this.dropNode(node);
+      node = parent;
     }
   }
 
