@@ -10,16 +10,18 @@ function setUp(
   const clock = new VirtualClock();
   const network = new VirtualNetwork(clock);
   const streams: ByteStream[] = [];
+  const failures: string[] = [];
   const ports = { clock, network, random: new SeededRandom(options.seed ?? 1) };
   const connector = new Connector(
     ports,
     servers.map(([host, port]) => ({ host, port })),
     () => options.attemptTimeoutMs ?? 1_000,
     (stream) => streams.push(stream),
+    (reason) => failures.push(reason),
   );
   const listen = (address: string, port: number) =>
     network.listen({ address, port }, () => undefined);
-  return { clock, network, connector, streams, listen };
+  return { clock, network, connector, streams, failures, listen };
 }
 
 const three = [
@@ -71,11 +73,11 @@ describe('the connector', () => {
   });
 
   it('looks a name up at every attempt and tries all of its addresses', async () => {
-    const { clock, network, connector, streams, listen } = setUp([['zk', 1]]);
+    const { clock, network, connector, streams, failures, listen } = setUp([['zk', 1]]);
     connector.start();
     await clock.advance(50);
     expect(network.attempts).toEqual([]);
-    expect(connector.lastFailure).toBe('cannot resolve host name "zk"');
+    expect(failures[0]).toBe('cannot resolve host name "zk"');
     network.names.set('zk', ['10.0.0.1', '10.0.0.2', '::1']);
     await listen('::1', 1);
     while (streams.length === 0) await clock.advance(10);

@@ -30,12 +30,11 @@ export interface ConnectorPorts {
  * ensemble is not run down by all of its clients at one moment.
  */
 export class Connector {
-  /** The last failure, for people; null after a success. */
-  lastFailure: string | null = null;
   private readonly ports: ConnectorPorts;
   private readonly servers: readonly ServerName[];
   private readonly attemptTimeoutMs: () => number;
   private readonly onStream: (stream: ByteStream) => void;
+  private readonly onFailure: (reason: string) => void;
   private nextServer = 0;
   /** Attempts since the last connection that lived. */
   private attempts = 0;
@@ -50,11 +49,13 @@ export class Connector {
     servers: readonly ServerName[],
     attemptTimeoutMs: () => number,
     onStream: (stream: ByteStream) => void,
+    onFailure: (reason: string) => void,
   ) {
     this.ports = ports;
     this.servers = shuffle(ports.random, [...servers]);
     this.attemptTimeoutMs = attemptTimeoutMs;
     this.onStream = onStream;
+    this.onFailure = onFailure;
   }
 
   /** Begins to look; ends in one call of `onStream` unless it is stopped. */
@@ -80,7 +81,6 @@ export class Connector {
 
   /** A session stands on the last stream. */
   established(): void {
-    this.lastFailure = null;
     this.establishedAtMs = this.ports.clock.monotonicMs();
   }
 
@@ -115,7 +115,7 @@ export class Connector {
     try {
       addresses = shuffle(random, await network.resolve(server.host));
     } catch (error) {
-      this.lastFailure = describe(error);
+      this.onFailure(describe(error));
     }
     for (const address of addresses) {
       if (round !== this.round) return;
@@ -126,7 +126,7 @@ export class Connector {
         else stream.destroy();
         return;
       } catch (error) {
-        this.lastFailure = describe(error);
+        this.onFailure(describe(error));
       }
     }
     if (round === this.round) this.pauseThenTry(round);

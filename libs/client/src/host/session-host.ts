@@ -94,8 +94,14 @@ export class SessionHost {
     this.log = ports.log;
     this.owner = owner;
     const attemptTimeoutMs = () => this.core.attemptTimeoutMs;
-    this.connector = new Connector(ports, servers, attemptTimeoutMs, (stream) =>
-      this.opened(stream),
+    this.connector = new Connector(
+      ports,
+      servers,
+      attemptTimeoutMs,
+      (stream) => this.opened(stream),
+      (reason) => {
+        this.problem = reason;
+      },
     );
     this.quorumFinder = new QuorumFinder(ports, servers, attemptTimeoutMs, (server) =>
       this.moveTo(server),
@@ -104,7 +110,7 @@ export class SessionHost {
 
   /** Why the last attempt to reach a server failed, for people; null while connected. */
   get lastProblem(): string | null {
-    return this.connector.lastFailure ?? this.problem;
+    return this.problem;
   }
 
   /** Feeds the core and does what it says. Inputs from inside of that are taken in order. */
