@@ -1,4 +1,4 @@
-import { isMissing, type Clock, type Disk, type Log } from '@aviary/foundation';
+import { DiskError, isMissing, type Clock, type Disk, type Log } from '@aviary/foundation';
 import { DurableMarkFile } from './durable-mark.js';
 import { StorageError } from './errors.js';
 import {
@@ -51,6 +51,9 @@ export class DataDirectory {
     const snapshotNames = await disk.list(snapshotDirectory);
     const logNames = await disk.list(logDirectory);
     if (snapshotDirectory !== logDirectory) this.refuseMixture(snapshotNames, logNames);
+    // What is about to be read and relied on must be found again, also by its name.
+    await disk.syncDirectory(logDirectory);
+    if (snapshotDirectory !== logDirectory) await disk.syncDirectory(snapshotDirectory);
     const recovered = await recover(
       disk,
       {
@@ -99,13 +102,29 @@ export class DataDirectory {
     };
   }
 
-  /** Creates a directory and makes its name durable, and those of the new ones above it. */
+  /**
+   * Creates a directory where it is missing, and makes its name durable, one level after the other:
+   * so at most the last one that was there can have been left without, by a start that was killed.
+   */
   private async createDirectory(directory: string): Promise<void> {
     const missing: string[] = [];
-    for (let at = directory; !(await this.exists(at)); at = parentOf(at)) missing.push(at);
-    if (missing.length === 0) return;
-    await this.disk.makeDirectory(directory);
-    for (const made of missing.reverse()) await this.disk.syncDirectory(parentOf(made));
+    let existing = directory;
+    for (; !(await this.exists(existing)); existing = parentOf(existing)) missing.unshift(existing);
+    await this.syncNameOf(existing);
+    for (const made of missing) {
+      await this.disk.makeDirectory(made);
+      await this.disk.syncDirectory(parentOf(made));
+    }
+  }
+
+  /** The directory above one that we did not make may be closed to us: then it is not ours to keep. */
+  private async syncNameOf(directory: string): Promise<void> {
+    try {
+      await this.disk.syncDirectory(parentOf(directory));
+    } catch (error) {
+      const isClosed = error instanceof DiskError && /^(EACCES|EPERM)$/.test(error.code);
+      if (!isClosed) throw error;
+    }
   }
 
   private async exists(directory: string): Promise<boolean> {
@@ -143,11 +162,24 @@ export class DataDirectory {
     let bytes = 0;
     for (const name of await this.disk.list(directory)) {
       if (!name.startsWith(`${kind}.`)) continue;
-      const file = await this.disk.open(joinPath(directory, name), 'read');
-      bytes += await file.size();
-      await file.close();
+      bytes += await this.fileBytes(joinPath(directory, name));
     }
     return bytes;
+  }
+
+  /** 0 for a file that was purged meanwhile. */
+  private async fileBytes(path: string): Promise<number> {
+    try {
+      const file = await this.disk.open(path, 'read');
+      try {
+        return await file.size();
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      if (isMissing(error)) return 0;
+      throw error;
+    }
   }
 }
 

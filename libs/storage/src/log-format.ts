@@ -57,7 +57,7 @@ export function zxidOfPayload(bytes: Uint8Array, at: number): Zxid {
 export type RecordCheck =
   /** A whole record; it ends at `end`. */
   | 'whole'
-  /** No length: the padding has begun. */
+  /** Zeros: the padding has begun. */
   | 'padding'
   /** More bytes are needed to tell. */
   | 'incomplete'
@@ -72,7 +72,8 @@ export type RecordCheck =
 export function checkRecord(bytes: Uint8Array, at: number, end: number): RecordCheck {
   if (end - at < RECORD_PREFIX_BYTES) return 'incomplete';
   const length = readInt32(bytes, at + 8);
-  if (length === 0) return 'padding';
+  if (length === 0 && readInt32(bytes, at) === 0 && readInt32(bytes, at + 4) === 0)
+    return 'padding';
   if (length < TXN_HEADER_BYTES) return 'badLength';
   const payloadAt = at + RECORD_PREFIX_BYTES;
   if (end - payloadAt < length + RECORD_SUFFIX_BYTES) return 'incomplete';

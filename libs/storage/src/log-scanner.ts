@@ -1,4 +1,4 @@
-import { readInt32, type Disk, type DiskFile, type Zxid } from '@aviary/foundation';
+import { ZxidRangeError, type Disk, type DiskFile, type Zxid } from '@aviary/foundation';
 import { StorageError } from './errors.js';
 import {
   LOG_HEADER_BYTES,
@@ -13,8 +13,17 @@ import {
 
 const WINDOW_BYTES = 1 << 20;
 
-/** Hears the transactions of a log, in order; the bytes are good for the call. */
-export type TransactionSink = (bytes: Uint8Array, start: number, end: number, zxid: Zxid) => void;
+/**
+ * Hears the transactions of a log, in order; the bytes are good for the call. `offset` is that of
+ * the record in the file.
+ */
+export type TransactionSink = (
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  zxid: Zxid,
+  offset: number,
+) => void;
 
 /** Where the readable part of a log file ends, and why. */
 export interface LogEnd {
@@ -35,7 +44,7 @@ export function isCleanEnd(end: LogEnd): boolean {
 
 /** Reads a file through a window that moves over it. */
 class Window {
-  bytes: Uint8Array = new Uint8Array(WINDOW_BYTES);
+  bytes: Uint8Array = new Uint8Array(0);
   /** Where in the file the window starts, and how many bytes of it are filled. */
   base = 0;
   filled = 0;
@@ -48,7 +57,7 @@ class Window {
   /** Moves the window to `offset`, with at least `needed` bytes unless the file ends before. */
   async moveTo(offset: number, needed: number): Promise<void> {
     const kept = Math.max(this.base + this.filled - offset, 0);
-    const length = Math.max(WINDOW_BYTES, needed);
+    const length = Math.min(Math.max(WINDOW_BYTES, needed), this.fileBytes);
     const next = length > this.bytes.length ? new Uint8Array(length) : this.bytes;
     const from = offset - this.base;
     if (kept > 0) next.set(this.bytes.subarray(from, from + kept));
@@ -59,7 +68,11 @@ class Window {
   }
 }
 
-/** Reads every whole record of a log file and hands it to `sink`. */
+/**
+ * Reads every whole record of a log file and hands it to `sink`.
+ *
+ * @throws {StorageError} The file is no log, or has a zxid that this server cannot count.
+ */
 export async function scanLog(disk: Disk, path: string, sink: TransactionSink): Promise<LogEnd> {
   const file = await disk.open(path, 'read');
   try {
@@ -87,9 +100,10 @@ async function scanFile(file: DiskFile, path: string, sink: TransactionSink): Pr
     if (check === 'whole') {
       const length = recordBytes(window.bytes, at);
       const payloadAt = at + RECORD_PREFIX_BYTES;
-      lastZxid = zxidOfPayload(window.bytes, payloadAt);
+      const offset = window.base + at;
+      lastZxid = zxidAt(path, offset, window.bytes, payloadAt);
       firstZxid ??= lastZxid;
-      sink(window.bytes, payloadAt, at + length - RECORD_SUFFIX_BYTES, lastZxid);
+      sink(window.bytes, payloadAt, at + length - RECORD_SUFFIX_BYTES, lastZxid, offset);
       at += length;
       continue;
     }
@@ -106,73 +120,11 @@ async function scanFile(file: DiskFile, path: string, sink: TransactionSink): Pr
   }
 }
 
-const SECTOR_BYTES = 512;
-
-/**
- * Whether the bytes at `offset`, where a record should be and is not, look like a write of which a
- * sector never came to the disk: the file was zeros there before, so a lost sector is all zeros.
- */
-export async function hasLostSector(disk: Disk, path: string, end: LogEnd): Promise<boolean> {
-  const file = await disk.open(path, 'read');
+function zxidAt(path: string, offset: number, bytes: Uint8Array, payloadAt: number): Zxid {
   try {
-    const bytes = new Uint8Array(Math.min(end.fileBytes - end.offset, WINDOW_BYTES));
-    const filled = await file.read(bytes, end.offset);
-    const length = recordLengthWithin(bytes, filled);
-    for (let at = 0; at < length;) {
-      const next = Math.min(at + SECTOR_BYTES - ((end.offset + at) % SECTOR_BYTES), length);
-      if (bytes.subarray(at, next).every((byte) => byte === 0)) return true;
-      at = next;
-    }
-    return length === filled && end.offset + filled === end.fileBytes;
-  } finally {
-    await file.close();
+    return zxidOfPayload(bytes, payloadAt);
+  } catch (cause) {
+    if (!(cause instanceof ZxidRangeError)) throw cause;
+    throw new StorageError(path, offset, cause.message, { cause });
   }
-}
-
-function recordLengthWithin(bytes: Uint8Array, filled: number): number {
-  if (filled < RECORD_PREFIX_BYTES) return filled;
-  const length = recordBytes(bytes, 0);
-  return length > 0 && length < filled ? length : filled;
-}
-
-/** How far behind an unreadable record another one of the same batch could stand. */
-const SEARCH_BYTES_MAX = 32 << 20;
-
-/** The offset of a whole record somewhere behind `from`; null if there is none. */
-export async function findRecordBehind(
-  disk: Disk,
-  path: string,
-  from: number,
-): Promise<number | null> {
-  const file = await disk.open(path, 'read');
-  try {
-    const fileBytes = await file.size();
-    const bytes = new Uint8Array(Math.min(fileBytes - from, SEARCH_BYTES_MAX));
-    const filled = await file.read(bytes, from);
-    for (let at = 1; at < filled - RECORD_PREFIX_BYTES; at++) {
-      if (readInt32(bytes, at + 8) === 0) {
-        // In a run of zeros no record starts earlier than its length can end.
-        const nonZero = nextNonZero(bytes, at + RECORD_PREFIX_BYTES, filled);
-        at = Math.max(at, nonZero - RECORD_PREFIX_BYTES);
-      } else if (readInt32(bytes, at) === 0 && checkRecord(bytes, at, filled) === 'whole') {
-        return from + at;
-      }
-    }
-    return null;
-  } finally {
-    await file.close();
-  }
-}
-
-function nextNonZero(bytes: Uint8Array, from: number, end: number): number {
-  const words = new Int32Array(bytes.buffer, 0, bytes.length >>> 2);
-  let at = from;
-  while (at < end && (at & 3) !== 0 && bytes[at] === 0) at++;
-  if ((at & 3) === 0) {
-    let word = at >>> 2;
-    while (word < words.length && words[word] === 0) word++;
-    at = word << 2;
-  }
-  while (at < end && bytes[at] === 0) at++;
-  return Math.min(at, end);
 }

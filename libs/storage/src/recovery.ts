@@ -1,4 +1,6 @@
 import {
+  DiskError,
+  ZxidRangeError,
   formatZxid,
   zxidCounter,
   zxidEpoch,
@@ -6,10 +8,18 @@ import {
   type Log,
   type Zxid,
 } from '@aviary/foundation';
-import type { DurableMark } from './durable-mark.js';
+import { JuteError } from '@aviary/jute';
+import { DURABLE_MARK_NAME, type DurableMark } from './durable-mark.js';
 import { StorageError } from './errors.js';
-import { joinPath, type NamedFile } from './file-names.js';
-import { settleTail, type TornTail } from './log-tail.js';
+import { joinPath, logName, type NamedFile } from './file-names.js';
+import { LOG_HEADER_BYTES } from './log-format.js';
+import {
+  judgeTail,
+  settleTail,
+  type LogTail,
+  type TailVerdict,
+  type TornTail,
+} from './log-tail.js';
 import { isCleanEnd, scanLog, type LogEnd } from './log-scanner.js';
 import {
   looksWhole,
@@ -91,16 +101,19 @@ async function loadNewestSnapshot(
 ): Promise<NamedFile | null> {
   for (const snapshot of source.snapshots.slice(-SNAPSHOTS_TRIED_MAX).reverse()) {
     const path = joinPath(source.snapshotDirectory, snapshot.name);
-    if (!(await looksWhole(disk, path))) {
-      log.warn(`Snapshot ${path} is not whole; an older one is used.`);
-      continue;
-    }
     try {
+      if (!(await looksWhole(disk, path))) {
+        log.warn(`Snapshot ${path} is not whole; an older one is used.`);
+        continue;
+      }
       const sections = await readSnapshot(disk, path, target.beginSnapshot());
       target.endSnapshot(snapshot.zxid, sections);
+      // The server that wrote it may not have waited for the disk.
+      await syncFile(disk, path);
       return snapshot;
     } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
+      // Sectors that cannot be read are as good as damaged ones. The logs prove that nothing is lost.
+      if (!(error instanceof StorageError || error instanceof DiskError)) throw error;
       log.warn(`${error.message}; an older snapshot is used.`);
     }
   }
@@ -117,9 +130,9 @@ async function beginWithoutSnapshot(
   const first = await firstTransaction(disk, source);
   const newest = source.snapshots.at(-1);
   if (first !== null && first !== 1) {
-    const path = joinPath(source.snapshotDirectory, newest?.name ?? '');
+    const { snapshotDirectory } = source;
     throw new StorageError(
-      path,
+      newest === undefined ? snapshotDirectory : joinPath(snapshotDirectory, newest.name),
       null,
       `no snapshot can be read, and the log starts at transaction 0x${formatZxid(first)}: restore a ` +
         'snapshot of this server, or start it with an empty data directory to lose what it held',
@@ -152,8 +165,16 @@ function canFollow(zxid: Zxid, last: Zxid): boolean {
   return zxidEpoch(zxid) > zxidEpoch(last) && zxidCounter(zxid) === 1;
 }
 
+/** A log file that was replayed, and where it ended. */
+interface ReplayedLog {
+  readonly file: NamedFile;
+  readonly path: string;
+  readonly end: LogEnd;
+}
+
 class LogReplay {
   count = 0;
+  private readonly replayed: ReplayedLog[] = [];
 
   constructor(
     private readonly disk: Disk,
@@ -164,21 +185,36 @@ class LogReplay {
   ) {}
 
   async run(): Promise<TornTail | null> {
-    const { logs } = this.source;
+    const { logs, logDirectory } = this.source;
     // The file that may hold the transaction behind the snapshot, and all after it.
     const holding = logs.findLastIndex(({ zxid }) => zxid <= this.lastZxid + 1);
-    const needed = logs.slice(Math.max(holding, 0));
-    let tornTail: TornTail | null = null;
-    for (const [index, file] of needed.entries()) {
-      const path = joinPath(this.source.logDirectory, file.name);
-      const end = await this.replayFile(path);
-      if (index === needed.length - 1) {
-        tornTail = await settleTail(this.disk, path, end, this.durableOffsetOf(file), this.log);
-      } else if (!isCleanEnd(end)) {
-        this.log.warn(`${path} cannot be read from byte ${end.offset} on; the next log goes on.`);
-      }
+    for (const file of logs.slice(Math.max(holding, 0))) {
+      const path = joinPath(logDirectory, file.name);
+      this.replayed.push({ file, path, end: await this.replayFile(path) });
     }
-    return tornTail;
+    const tails = this.tails();
+    // All are judged before any is touched: who refuses changes nothing.
+    const verdicts: TailVerdict[] = [];
+    for (const tail of tails) verdicts.push(await judgeTail(this.disk, tail));
+    this.refuseLostLog();
+    let torn: TornTail | null = null;
+    for (const [index, tail] of tails.entries()) {
+      const cut = await settleTail(this.disk, tail, verdicts[index], this.log);
+      torn ??= cut;
+    }
+    await this.syncOlder(this.replayed.length - tails.length);
+    return torn;
+  }
+
+  /**
+   * The ends behind which no transaction is known: that of the last file that has any, and of those
+   * after it. The files before them are proved whole by the transactions that follow.
+   */
+  private tails(): LogTail[] {
+    const last = this.replayed.findLastIndex(({ end }) => end.lastZxid !== null);
+    return this.replayed
+      .slice(Math.max(last, 0))
+      .map(({ file, path, end }) => ({ path, end, durableOffset: this.durableOffsetOf(file) }));
   }
 
   private durableOffsetOf(file: NamedFile): number | null {
@@ -186,20 +222,69 @@ class LogReplay {
     return mark !== null && mark.log === file.zxid ? mark.offset : null;
   }
 
+  /** The mark names the newest log, and with it how far recovery must come at least. */
+  private refuseLostLog(): void {
+    const { mark, logDirectory } = this.source;
+    if (mark === null || this.lastZxid >= mark.log) return;
+    const held = mark.offset > LOG_HEADER_BYTES;
+    if (!held && canFollow(mark.log, this.lastZxid)) return;
+    throw new StorageError(
+      joinPath(logDirectory, held ? logName(mark.log) : DURABLE_MARK_NAME),
+      null,
+      `${held ? 'this log' : `everything before transaction 0x${formatZxid(mark.log)}`} was on the ` +
+        `disk, but only transactions up to 0x${formatZxid(this.lastZxid)} can be found: restore the ` +
+        'log files of this server; to accept the loss of what is missing, remove the file ' +
+        joinPath(logDirectory, DURABLE_MARK_NAME),
+    );
+  }
+
+  /** Another server may have left its last log without a sync. */
+  private async syncOlder(count: number): Promise<void> {
+    for (const { path } of this.replayed.slice(0, count)) await syncFile(this.disk, path);
+  }
+
   private replayFile(path: string): Promise<LogEnd> {
-    return scanLog(this.disk, path, (bytes, start, end, zxid) => {
+    return scanLog(this.disk, path, (bytes, start, end, zxid, offset) => {
       if (zxid <= this.lastZxid) return;
-      if (!canFollow(zxid, this.lastZxid)) {
+      if (!canFollow(zxid, this.lastZxid)) throw this.gap(path, offset, zxid);
+      try {
+        this.target.apply(bytes, start, end);
+      } catch (cause) {
+        if (!(cause instanceof JuteError || cause instanceof ZxidRangeError)) throw cause;
         throw new StorageError(
           path,
-          null,
-          `transaction 0x${formatZxid(zxid)} follows 0x${formatZxid(this.lastZxid)}: what stood ` +
-            'between is missing or damaged; restore the log files of this server',
+          offset,
+          `transaction 0x${formatZxid(zxid)} cannot be replayed (${cause.message}): it was written by ` +
+            'a server of another kind or version; start that one to take a snapshot, or restore the file',
+          { cause },
         );
       }
-      this.target.apply(bytes, start, end);
       this.lastZxid = zxid;
       this.count++;
     });
+  }
+
+  private gap(path: string, offset: number, zxid: Zxid): StorageError {
+    const before = this.replayed.findLast(({ end }) => !isCleanEnd(end));
+    return new StorageError(
+      path,
+      offset,
+      `transaction 0x${formatZxid(zxid)} follows 0x${formatZxid(this.lastZxid)}: what stood between ` +
+        'is missing or damaged' +
+        (before === undefined
+          ? ''
+          : ` (${before.path} cannot be read on at byte ${before.end.offset})`) +
+        '; restore the log files of this server',
+    );
+  }
+}
+
+/** Makes what was read from a file durable. */
+async function syncFile(disk: Disk, path: string): Promise<void> {
+  const file = await disk.open(path, 'read');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }

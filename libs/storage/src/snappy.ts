@@ -1,7 +1,7 @@
 import { readInt32 } from '@aviary/foundation';
 
 /** What a stream of xerial's snappy starts with, then two ints for its version. */
-const STREAM_MAGIC = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00];
+export const SNAPPY_MAGIC: readonly number[] = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00];
 const STREAM_HEADER_BYTES = 16;
 
 /** Bytes that are not what they claim to be. */
@@ -18,7 +18,7 @@ export class SnappyError extends Error {
  * @throws {SnappyError}
  */
 export function unsnappyStream(stream: Uint8Array): Uint8Array {
-  if (!STREAM_MAGIC.every((byte, i) => stream[i] === byte)) {
+  if (!SNAPPY_MAGIC.every((byte, i) => stream[i] === byte)) {
     throw new SnappyError('the stream does not start with the mark of snappy');
   }
   const blocks: Uint8Array[] = [];

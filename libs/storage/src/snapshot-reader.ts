@@ -1,9 +1,16 @@
 import { gunzipSync } from 'node:zlib';
-import { readInt32, zxidFromHalves, type Disk, type DiskFile } from '@aviary/foundation';
+import {
+  ZxidRangeError,
+  readInt32,
+  zxidFromHalves,
+  type Disk,
+  type DiskFile,
+  type Zxid,
+} from '@aviary/foundation';
 import { JuteError } from '@aviary/jute';
 import { ADLER32_START, adler32 } from './adler32.js';
 import { StorageError } from './errors.js';
-import { unsnappyStream } from './snappy.js';
+import { SNAPPY_MAGIC, unsnappyStream } from './snappy.js';
 import {
   DIGEST_SECTION_BYTES,
   SEAL_BYTES,
@@ -11,11 +18,13 @@ import {
   ZXID_SECTION_BYTES,
   endsLikeSnapshot,
   isSnapshotHeader,
+  seal,
   type SnapshotDigest,
 } from './snapshot-format.js';
 
 const CHUNK_BYTES = 1 << 20;
 const TAIL_BYTES = 5;
+const GZIP_MAGIC = [0x1f, 0x8b];
 
 /** Takes the body of a snapshot, piece by piece. */
 export interface SnapshotBodySink {
@@ -35,12 +44,17 @@ export interface SnapshotSections {
   readonly lastZxid: number | null;
 }
 
-/** Whether a file could be a whole snapshot, by a look at its end, or its suffix. */
+/** Whether a file could be a whole snapshot, by a look at its end, or, compressed, its start. */
 export async function looksWhole(disk: Disk, path: string): Promise<boolean> {
   const file = await disk.open(path, 'read');
   try {
+    const magic = magicOf(path);
+    if (magic !== null) {
+      const head = new Uint8Array(magic.length);
+      const length = await file.read(head, 0);
+      return length === magic.length && magic.every((byte, i) => head[i] === byte);
+    }
     const size = await file.size();
-    if (path.endsWith('.gz') || path.endsWith('.snappy')) return size > TAIL_BYTES;
     if (size < 2 * TAIL_BYTES) return false;
     const tail = new Uint8Array(TAIL_BYTES);
     await file.read(tail, size - TAIL_BYTES);
@@ -48,6 +62,12 @@ export async function looksWhole(disk: Disk, path: string): Promise<boolean> {
   } finally {
     await file.close();
   }
+}
+
+/** What a compressed snapshot starts with; null: the file is not compressed. */
+function magicOf(path: string): readonly number[] | null {
+  if (path.endsWith('.gz')) return GZIP_MAGIC;
+  return path.endsWith('.snappy') ? SNAPPY_MAGIC : null;
 }
 
 /** A growing window over the stream, and the checksum of what was taken from it. */
@@ -88,9 +108,15 @@ class CheckedStream {
     this.start = upTo;
   }
 
+  /** How many of the next `length` bytes there are. */
+  async available(length: number): Promise<number> {
+    while (this.end - this.start < length) if (!(await this.fill())) break;
+    return Math.min(this.end - this.start, length);
+  }
+
   /** The next `length` bytes, or null if the stream ends before. */
   async take(length: number): Promise<Uint8Array | null> {
-    while (this.end - this.start < length) if (!(await this.fill())) return null;
+    if ((await this.available(length)) < length) return null;
     const at = this.start;
     this.taken(at + length);
     return this.bytes.subarray(at, at + length);
@@ -101,30 +127,28 @@ class CheckedStream {
       try {
         this.taken(sink.consume(this.bytes, this.start, this.end));
       } catch (cause) {
-        if (!(cause instanceof JuteError)) throw cause;
+        if (!(cause instanceof JuteError || cause instanceof ZxidRangeError)) throw cause;
         throw new StorageError(this.path, this.offset, `not a snapshot: ${cause.message}`, {
           cause,
         });
       }
       if (sink.isDone) return;
       if (!(await this.fill())) {
-        throw new StorageError(
-          this.path,
-          this.offset,
-          'the snapshot ends in the middle of its tree',
-        );
+        throw this.damaged('the snapshot ends in the middle of its tree');
       }
     }
   }
 
   async takeSeal(): Promise<void> {
-    const before = this.checksum;
+    const expected = seal(this.checksum);
     const bytes = await this.take(SEAL_BYTES);
-    const isRight =
-      bytes !== null && readInt32(bytes, 4) >>> 0 === before && readInt32(bytes, 0) === 0;
-    if (!isRight) {
-      throw new StorageError(this.path, this.offset, 'the checksum of the snapshot does not match');
+    if (bytes === null || !expected.every((byte, i) => bytes[i] === byte)) {
+      throw this.damaged('the checksum of the snapshot does not match');
     }
+  }
+
+  damaged(problem: string): StorageError {
+    return new StorageError(this.path, this.offset, problem);
   }
 }
 
@@ -153,21 +177,42 @@ export async function readSnapshot(
   }
 }
 
+/**
+ * The sections behind the body. A section is there as a whole or not at all; a server that keeps no
+ * digest writes the zxid alone. What a later version may write behind them is not ours to read.
+ */
 async function readSections(stream: CheckedStream): Promise<SnapshotSections> {
-  const section = await stream.take(DIGEST_SECTION_BYTES);
-  if (section === null) return { digest: null, lastZxid: null };
+  const left = await stream.available(ZXID_SECTION_BYTES + SEAL_BYTES + 1);
+  if (left === 0) return { digest: null, lastZxid: null };
+  if (left === ZXID_SECTION_BYTES + SEAL_BYTES) {
+    const [lastZxid] = await takeSection(stream, ZXID_SECTION_BYTES);
+    return { digest: null, lastZxid };
+  }
+  const [zxid, section] = await takeSection(stream, DIGEST_SECTION_BYTES);
   const digest: SnapshotDigest = {
-    zxid: zxidFromHalves(readInt32(section, 0), readInt32(section, 4)),
+    zxid,
     version: readInt32(section, 8),
     high: readInt32(section, 12),
     low: readInt32(section, 16),
   };
-  await stream.takeSeal();
-  const zxid = await stream.take(ZXID_SECTION_BYTES);
-  if (zxid === null) return { digest, lastZxid: null };
-  const lastZxid = zxidFromHalves(readInt32(zxid, 0), readInt32(zxid, 4));
-  await stream.takeSeal();
+  if ((await stream.available(1)) === 0) return { digest, lastZxid: null };
+  const [lastZxid] = await takeSection(stream, ZXID_SECTION_BYTES);
   return { digest, lastZxid };
+}
+
+/** A section that starts with a zxid, verified by the seal behind it. */
+async function takeSection(stream: CheckedStream, bytes: number): Promise<[Zxid, Uint8Array]> {
+  const taken = await stream.take(bytes);
+  if (taken === null) throw stream.damaged('the snapshot ends in the middle of a section');
+  // The bytes are good until more is read.
+  const section = taken.slice();
+  await stream.takeSeal();
+  try {
+    return [zxidFromHalves(readInt32(section, 0), readInt32(section, 4)), section];
+  } catch (cause) {
+    if (!(cause instanceof ZxidRangeError)) throw cause;
+    throw stream.damaged(cause.message);
+  }
 }
 
 /** Compressed snapshots are undone in memory: ours are never compressed, a migration's may be. */

@@ -7,7 +7,6 @@ import type {
   SnapshotSections,
   SnapshotSource,
 } from '@aviary/storage';
-import { zxidOfPayload } from '../src/log-format.js';
 
 /** A transaction as the tests know it: `tag` is drawn by who submits it and tells what it holds. */
 export interface LedgerEntry {
@@ -47,7 +46,7 @@ export function readEntry(bytes: Uint8Array, start: number, end: number): Ledger
   if (Buffer.compare(expected, bytes.subarray(bodyAt, end)) !== 0) {
     throw new JuteError(`the body is not that of tag ${tag}`);
   }
-  return { zxid: zxidOfPayload(bytes, start), tag, bodyBytes };
+  return { zxid: readUint53(bytes, start + TAG_OFFSET + 4), tag, bodyBytes };
 }
 
 /** The smallest state machine that has snapshots: it remembers every transaction, in order. */

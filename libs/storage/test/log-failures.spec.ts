@@ -2,12 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { LogFixture } from './log-fixture.js';
 import { settled } from './manual-clock.js';
 
-/** The first operations of {@link work}, which are none of the log's. */
-const OPENING_THE_MARK = 2;
-
 /** A life with everything in it that touches the disk. */
 async function work(fixture: LogFixture): Promise<void> {
-  await fixture.mark.open();
   fixture.append(100, 1);
   await settled();
   fixture.append(14_000, 2, 3);
@@ -25,10 +21,10 @@ function exactly(label: string): RegExp {
 }
 
 async function labelsOfWork(forceSync: boolean): Promise<string[]> {
-  const fixture = new LogFixture({ forceSync });
+  const fixture = await LogFixture.open({ forceSync });
   await work(fixture);
   expect(fixture.durable.flat()).toEqual([1, 2, 3, 4, 5, 6]);
-  return fixture.disk.asked.slice(OPENING_THE_MARK);
+  return fixture.disk.asked;
 }
 
 describe.each([{ forceSync: true }, { forceSync: false }])(
@@ -49,7 +45,7 @@ describe.each([{ forceSync: true }, { forceSync: false }])(
         ]),
       );
       for (const label of new Set(labels)) {
-        const fixture = new LogFixture({ forceSync });
+        const fixture = await LogFixture.open({ forceSync });
         fixture.disk.failNext(exactly(label), 'ENOSPC');
         await work(fixture);
         expect([label, fixture.failures.map(({ code }) => code)]).toEqual([label, ['ENOSPC']]);
@@ -69,8 +65,7 @@ describe.each([{ forceSync: true }, { forceSync: false }])(
 
 /** A log with two durable transactions, with a commit under way and zeros behind it. */
 async function withZerosUnderWay(): Promise<LogFixture> {
-  const fixture = new LogFixture({ preAllocBytes: 1 << 20 });
-  await fixture.mark.open();
+  const fixture = await LogFixture.open({ preAllocBytes: 1 << 20 });
   fixture.disk.holds = /^(write tmp.log.1 [1-9]|commit)/;
   fixture.append(140_000, 1);
   await settled();
@@ -122,8 +117,7 @@ describe('a log that fails', () => {
   });
 
   it('ends a close that waits', async () => {
-    const fixture = new LogFixture();
-    await fixture.mark.open();
+    const fixture = await LogFixture.open();
     fixture.disk.holds = /^commit/;
     fixture.append(0, 1);
     await settled();
@@ -135,8 +129,7 @@ describe('a log that fails', () => {
   });
 
   it('leaves later transactions waiting, for nobody', async () => {
-    const fixture = new LogFixture();
-    await fixture.mark.open();
+    const fixture = await LogFixture.open();
     fixture.disk.failNext(/^commit/);
     fixture.append(0, 1);
     fixture.append(0, 2);
@@ -150,8 +143,7 @@ describe('a log that fails', () => {
 
 describe('the mark', () => {
   it('may fail to be written while the log goes on', async () => {
-    const fixture = new LogFixture();
-    await fixture.mark.open();
+    const fixture = await LogFixture.open();
     fixture.append(0, 1);
     await settled();
     fixture.disk.failNext(/^write durable-mark/);

@@ -1,12 +1,26 @@
-import type { DiskError, Zxid } from '@aviary/foundation';
-import type { LogBatch, LogListener, TransactionLogOptions } from '@aviary/storage';
-import { DurableMarkFile } from '../src/durable-mark.js';
-import { TransactionLog } from '../src/transaction-log.js';
+import { readInt32, readUint53, type DiskError, type Zxid } from '@aviary/foundation';
+import {
+  ADLER32_START,
+  DataDirectory,
+  adler32,
+  type LogBatch,
+  type LogListener,
+  type TransactionLog,
+  type TransactionLogOptions,
+} from '@aviary/storage';
 import { readEntry, writeEntry, type LedgerEntry } from './ledger.js';
 import { ManualClock } from './manual-clock.js';
 import { ScriptedDisk } from './scripted-disk.js';
 
+export const DATA_DIR = '/data';
+/** Where the files are. */
 export const DIRECTORY = '/data/version-2';
+
+/** What the mark beside the logs says: log, offset. */
+export interface Mark {
+  readonly log: Zxid;
+  readonly offset: number;
+}
 
 /** A transaction log over a scripted disk, and what it told its listener. */
 export class LogFixture implements LogListener {
@@ -18,12 +32,21 @@ export class LogFixture implements LogListener {
   readonly failures: DiskError[] = [];
   /** Runs in {@link onDurable}, before the batch is cleared. */
   whenDurable: () => void = () => undefined;
-  readonly mark = new DurableMarkFile(this.disk, DIRECTORY, this.clock);
-  readonly log: TransactionLog;
+  private opened: TransactionLog | null = null;
 
-  constructor(options: Partial<TransactionLogOptions> = {}) {
+  /** A log on an empty disk. What opening asks of the disk is forgotten. */
+  static async open(options: Partial<TransactionLogOptions> = {}): Promise<LogFixture> {
+    const fixture = new LogFixture();
+    const directory = new DataDirectory(fixture.disk, fixture.clock, { dataDir: DATA_DIR });
     const all = { preAllocBytes: 16 * 1024, forceSync: true, ...options };
-    this.log = new TransactionLog(this.disk, DIRECTORY, all, this.mark, this.clock, this);
+    fixture.opened = await directory.openLog(all, fixture);
+    fixture.disk.takeAsked();
+    return fixture;
+  }
+
+  get log(): TransactionLog {
+    if (this.opened === null) throw new Error('the log is not open yet');
+    return this.opened;
   }
 
   /** Adds transactions with bodies of `bodyBytes`, without a flush. */
@@ -43,6 +66,14 @@ export class LogFixture implements LogListener {
   /** The bytes of a log file now. */
   file(zxid: Zxid): Uint8Array {
     return this.disk.memory.bytesOf(`${DIRECTORY}/log.${zxid.toString(16)}`);
+  }
+
+  /** The mark on the disk; null: none that is whole. */
+  markOnDisk(): Mark | null {
+    const bytes = this.disk.memory.bytesOf(`${DIRECTORY}/durable-mark`);
+    if (bytes.length !== 28) return null;
+    if (readInt32(bytes, 24) >>> 0 !== adler32(ADLER32_START, bytes, 0, 24)) return null;
+    return { log: readUint53(bytes, 8), offset: readUint53(bytes, 16) };
   }
 
   onDurable(batch: LogBatch): void {

@@ -1,21 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Zxid } from '@aviary/foundation';
-import { scanLog } from '@aviary/storage';
-import { DIRECTORY, LogFixture } from './log-fixture.js';
+import { DataDirectory, scanLog } from '@aviary/storage';
+import { DATA_DIR, DIRECTORY, LogFixture } from './log-fixture.js';
 import { settled } from './manual-clock.js';
 
 const KIB = 1024;
 /** A record with an empty body: frame and header of the transaction. */
 const RECORD_BYTES = 45;
-
-async function opened(
-  options: ConstructorParameters<typeof LogFixture>[0] = {},
-): Promise<LogFixture> {
-  const fixture = new LogFixture(options);
-  await fixture.mark.open();
-  fixture.disk.takeAsked();
-  return fixture;
-}
 
 function range(from: Zxid, to: Zxid): Zxid[] {
   return Array.from({ length: to - from + 1 }, (_, i) => from + i);
@@ -31,7 +22,7 @@ async function zxidsIn(fixture: LogFixture, name: Zxid): Promise<Zxid[]> {
 
 describe('a new file', () => {
   it('is whole and durable, name included, before its first record is written', async () => {
-    const fixture = await opened();
+    const fixture = await LogFixture.open();
     fixture.append(0, 0x1f);
     await settled();
     expect(fixture.disk.asked.slice(0, 9)).toEqual([
@@ -51,7 +42,7 @@ describe('a new file', () => {
   it.each(['sync tmp.log.1', 'rename', 'syncDirectory', 'sync durable-mark'])(
     'waits for "%s"',
     async (step) => {
-      const fixture = await opened();
+      const fixture = await LogFixture.open();
       fixture.disk.holds = new RegExp(step);
       fixture.append(0, 1);
       await settled();
@@ -64,7 +55,7 @@ describe('a new file', () => {
   );
 
   it('is not padded when that is switched off', async () => {
-    const fixture = await opened({ preAllocBytes: 0 });
+    const fixture = await LogFixture.open({ preAllocBytes: 0 });
     fixture.append(0, 1);
     await settled();
     fixture.append(5 * KIB, 2);
@@ -77,7 +68,7 @@ describe('a new file', () => {
 
 describe('group commit', () => {
   it('brings all that arrive meanwhile to the disk with one commit', async () => {
-    const fixture = await opened();
+    const fixture = await LogFixture.open();
     fixture.append(0, 1);
     await settled();
     fixture.disk.holds = /^commit/;
@@ -104,7 +95,7 @@ describe('group commit', () => {
   });
 
   it('has the next batch on its way while the one before is applied', async () => {
-    const fixture = await opened();
+    const fixture = await LogFixture.open();
     fixture.append(0, 1);
     await settled();
     fixture.disk.holds = /^commit/;
@@ -118,7 +109,7 @@ describe('group commit', () => {
   });
 
   it('takes what the listener appends while it is told', async () => {
-    const fixture = await opened();
+    const fixture = await LogFixture.open();
     fixture.whenDurable = () => {
       if (fixture.entries.length < 4) fixture.append(0, fixture.entries.length + 1);
     };
@@ -128,7 +119,7 @@ describe('group commit', () => {
   });
 
   it('sends nothing without a flush, and nothing when nothing waits', async () => {
-    const fixture = await opened();
+    const fixture = await LogFixture.open();
     fixture.log.flush();
     fixture.add(0, 1);
     await settled();
@@ -140,7 +131,7 @@ describe('group commit', () => {
   });
 
   it('counts its syncs and how long they take', async () => {
-    const fixture = await opened();
+    const fixture = await LogFixture.open();
     fixture.append(0, 1);
     await settled();
     for (const tookMs of [7, 3]) {
@@ -156,7 +147,7 @@ describe('group commit', () => {
 
 describe('batches', () => {
   it('may be larger than their buffer, which is used again afterwards', async () => {
-    const fixture = await opened({ preAllocBytes: 64 * KIB });
+    const fixture = await LogFixture.open({ preAllocBytes: 64 * KIB });
     const buffers = new Set<ArrayBufferLike>();
     for (let zxid = 1; zxid <= 30; zxid++) {
       buffers.add(fixture.log.begin().bytes.buffer);
@@ -173,7 +164,7 @@ describe('batches', () => {
   });
 
   it('hold as many transactions as come', async () => {
-    const fixture = await opened({ preAllocBytes: 1024 * KIB });
+    const fixture = await LogFixture.open({ preAllocBytes: 1024 * KIB });
     for (const upTo of [20_000, 40_000]) {
       fixture.append(0, ...range(upTo - 19_999, upTo));
       await settled();
@@ -184,7 +175,7 @@ describe('batches', () => {
   });
 
   it('drop a record that was begun and not ended', async () => {
-    const fixture = await opened();
+    const fixture = await LogFixture.open();
     fixture.log.begin().raw(new Uint8Array(100).fill(0xee));
     fixture.add(0, 1);
     fixture.log.begin().raw(new Uint8Array(100).fill(0xee));
@@ -199,7 +190,7 @@ describe('batches', () => {
 
 describe('a roll', () => {
   it('ends the file behind what was on its way, and begins the next', async () => {
-    const fixture = await opened();
+    const fixture = await LogFixture.open();
     fixture.append(0, 1);
     await settled();
     fixture.disk.holds = /^commit tmp.log.1 /;
@@ -216,7 +207,7 @@ describe('a roll', () => {
   });
 
   it('gathers in one batch what comes while the file is made', async () => {
-    const fixture = await opened();
+    const fixture = await LogFixture.open();
     fixture.append(0, 1);
     await settled();
     fixture.log.roll();
@@ -232,7 +223,7 @@ describe('a roll', () => {
   });
 
   it('twice is once, and without a transaction it is nothing', async () => {
-    const fixture = await opened();
+    const fixture = await LogFixture.open();
     fixture.append(0, 1);
     await settled();
     fixture.log.roll();
@@ -249,7 +240,7 @@ describe('a roll', () => {
 
 describe('padding', () => {
   it('comes before a record that would start in the last 4096 bytes', async () => {
-    const fixture = await opened();
+    const fixture = await LogFixture.open();
     fixture.append(12_000, 1);
     await settled();
     fixture.disk.takeAsked();
@@ -265,7 +256,7 @@ describe('padding', () => {
   });
 
   it('makes room for the last record of a batch, however long', async () => {
-    const fixture = await opened();
+    const fixture = await LogFixture.open();
     fixture.append(30 * KIB, 1, 2, 3);
     await settled();
     // The last record starts at 61,546: the file is padded for that, and the record goes beyond.
@@ -281,7 +272,7 @@ describe('padding', () => {
 
 describe('without forced syncs', () => {
   it('records are written and not synced, and the mark does not claim them', async () => {
-    const fixture = await opened({ forceSync: false });
+    const fixture = await LogFixture.open({ forceSync: false });
     fixture.append(0, 1);
     await settled();
     fixture.append(0, 2);
@@ -290,11 +281,11 @@ describe('without forced syncs', () => {
     await settled();
     expect(fixture.durable).toEqual([[1], [2]]);
     expect(fixture.disk.asked.some((label) => label.startsWith('commit'))).toBe(false);
-    expect(await fixture.mark.read()).toEqual({ log: 1, offset: 16 });
+    expect(fixture.markOnDisk()).toEqual({ log: 1, offset: 16 });
   });
 
   it('a file is synced when the next one is begun, and at the end', async () => {
-    const fixture = await opened({ forceSync: false });
+    const fixture = await LogFixture.open({ forceSync: false });
     fixture.append(0, 1);
     await settled();
     fixture.log.roll();
@@ -310,7 +301,7 @@ describe('without forced syncs', () => {
 
 describe('close', () => {
   it('waits until everything that was added is durable', async () => {
-    const fixture = await opened();
+    const fixture = await LogFixture.open();
     fixture.append(0, 1);
     await settled();
     fixture.disk.holds = /^commit/;
@@ -331,11 +322,11 @@ describe('close', () => {
       'sync durable-mark',
       'close durable-mark',
     ]);
-    expect(await fixture.mark.read()).toEqual({ log: 1, offset: 16 + 3 * RECORD_BYTES });
+    expect(fixture.markOnDisk()).toEqual({ log: 1, offset: 16 + 3 * RECORD_BYTES });
   });
 
   it('waits for a file that is being made', async () => {
-    const fixture = await opened();
+    const fixture = await LogFixture.open();
     fixture.disk.holds = /^rename/;
     fixture.append(0, 1);
     const closing = fixture.log.close();
@@ -346,7 +337,7 @@ describe('close', () => {
   });
 
   it('waits for zeros on their way', async () => {
-    const fixture = await opened();
+    const fixture = await LogFixture.open();
     fixture.disk.holds = /^write tmp.log.1 61\+/;
     fixture.append(0, 1);
     await settled();
@@ -360,15 +351,14 @@ describe('close', () => {
     expect(fixture.disk.asked).toContain('close tmp.log.1');
   });
 
-  it('of a log that was never used closes the mark and leaves it as it was', async () => {
-    const first = await opened();
-    first.append(0, 1);
+  it('of a log that was never used leaves the mark of the last one', async () => {
+    const fixture = await LogFixture.open();
+    fixture.append(0, 1);
     await settled();
-    await first.log.close();
-    const before = first.disk.memory.bytesOf(`${DIRECTORY}/durable-mark`).slice();
-    const second = await opened();
-    second.disk.memory.put(`${DIRECTORY}/durable-mark`, before);
-    await second.log.close();
-    expect(second.disk.memory.bytesOf(`${DIRECTORY}/durable-mark`)).toEqual(before);
+    await fixture.log.close();
+    const directory = new DataDirectory(fixture.disk, fixture.clock, { dataDir: DATA_DIR });
+    const log = await directory.openLog({ preAllocBytes: 0, forceSync: true }, fixture);
+    await log.close();
+    expect(fixture.markOnDisk()).toEqual({ log: 1, offset: 16 + RECORD_BYTES });
   });
 });

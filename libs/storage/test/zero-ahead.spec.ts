@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { logHeader } from '../src/log-format.js';
-import { LogBatch } from '../src/log-batch.js';
+import { LogBatch } from '@aviary/storage';
 import { LogFixture } from './log-fixture.js';
+import { LOG_HEADER } from './log-files.js';
 import { writeEntry } from './ledger.js';
 import { settled } from './manual-clock.js';
 
@@ -32,15 +32,14 @@ function expectedFile(bodySizes: readonly number[], fileBytes: number): Buffer {
     batch.end(index + 1);
   }
   const file = Buffer.alloc(fileBytes);
-  file.set(logHeader());
+  file.set(LOG_HEADER);
   file.set(batch.bytes, 16);
   return file;
 }
 
 async function play(steps: readonly Step[], preAllocBytes: number): Promise<void> {
-  const fixture = new LogFixture({ preAllocBytes });
+  const fixture = await LogFixture.open({ preAllocBytes });
   const { disk } = fixture;
-  await fixture.mark.open();
   disk.holds = /^(write|commit|truncate) tmp.log.1 (?!0)/;
   const bodySizes: number[] = [];
   const releaseOne = async (which: number): Promise<void> => {
@@ -82,8 +81,7 @@ describe('zeros written ahead', () => {
   );
 
   it('go on while records come, and end with the file', async () => {
-    const fixture = new LogFixture({ preAllocBytes: 1024 * KIB });
-    await fixture.mark.open();
+    const fixture = await LogFixture.open({ preAllocBytes: 1024 * KIB });
     for (let zxid = 1; zxid <= 40; zxid++) {
       fixture.append(20 * KIB, zxid);
       await settled();
@@ -98,13 +96,11 @@ describe('zeros written ahead', () => {
   });
 
   it('are not written to a file without padding, nor to one that is about to end', async () => {
-    const bare = new LogFixture({ preAllocBytes: 0 });
-    await bare.mark.open();
+    const bare = await LogFixture.open({ preAllocBytes: 0 });
     bare.append(0, 1);
     await settled();
     expect(bare.disk.asked.some((label) => label.startsWith('write tmp.log.1 61'))).toBe(false);
-    const ending = new LogFixture();
-    await ending.mark.open();
+    const ending = await LogFixture.open();
     ending.disk.holds = /^commit/;
     ending.append(0, 1);
     await settled();
