@@ -58,7 +58,7 @@ export class ClientKernel {
     this.host = new SessionHost(session, target.servers, settings, (output) =>
       this.onOutput(output),
     );
-    this.holds = new HoldWatch(settings.clock, this.host.core);
+    this.holds = new HoldWatch(settings.clock, this.host);
     this.trees = new TreeHub(chroot, (input) => {
       this.start();
       this.host.dispatch(input);
@@ -93,10 +93,10 @@ export class ClientKernel {
   /** For calls of several requests: the same options, with what is left of the deadline. */
   sharedDeadline(options: CallOptions): () => CallOptions {
     const deadlineMs = this.deadlineOf(options.deadlineMs, this.settings.requestDeadlineMs);
-    const untilMs = this.clock.monotonicMs() + deadlineMs;
+    const untilMs = this.host.nowMs() + deadlineMs;
     return () => ({
       ...options,
-      deadlineMs: Math.max(untilMs - this.clock.monotonicMs(), 0),
+      deadlineMs: Math.max(untilMs - this.host.nowMs(), 0),
     });
   }
 
@@ -190,7 +190,7 @@ export class ClientKernel {
   }
 
   close(deadlineMs: number | undefined): Promise<void> {
-    const nowMs = this.clock.monotonicMs();
+    const nowMs = this.host.nowMs();
     const untilMs = nowMs + this.deadlineOf(deadlineMs, this.settings.closeTimeoutMs);
     const closed = new Promise<void>((resolve) => {
       this.states.subscribe({ complete: resolve });
@@ -213,7 +213,7 @@ export class ClientKernel {
         reject(failureError(operation, 'aborted', notes));
         return;
       }
-      const nowMs = this.clock.monotonicMs();
+      const nowMs = this.host.nowMs();
       const deadlineMs = this.deadlineOf(options.deadlineMs, this.settings.requestDeadlineMs);
       const terms = { nowMs, deadlineMs, inSession: inSession ?? null, watch };
       const call = new Call(operation, terms, resolve, reject);
@@ -242,6 +242,8 @@ export class ClientKernel {
         return this.trees.signal(output.path, output.mode, output.signal);
       case 'authSettled':
         return this.onAuthSettled(output.credential, output.result);
+      case 'doubted':
+        return this.holds.check();
       case 'state':
         return this.onState(output.state);
       default:
@@ -272,7 +274,7 @@ export class ClientKernel {
   }
 
   private dispatchCredential(credential: Credential): void {
-    this.host.dispatch({ kind: 'addAuth', credential, nowMs: this.clock.monotonicMs() });
+    this.host.dispatch({ kind: 'addAuth', credential, nowMs: this.host.nowMs() });
   }
 
   private async pause(signal: AbortSignal | undefined): Promise<void> {

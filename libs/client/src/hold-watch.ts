@@ -10,6 +10,8 @@ export interface HoldSource {
   /** 0 without a session. */
   readonly sessionId: bigint;
   readonly holdUntilMs: number;
+  /** On the clock that `holdUntilMs` is on. */
+  nowMs(): number;
 }
 
 /**
@@ -43,26 +45,24 @@ export class HoldWatch {
     return this.controller.signal;
   }
 
-  /** The state of the session changed: its leases end with it. */
+  /** Something changed: the session may be over, or in doubt. */
   check(): void {
-    if (this.controller !== null && this.source.sessionId !== this.sessionId) this.end();
+    if (this.controller !== null && !this.isCertain(this.sessionId)) this.end();
   }
 
   private isCertain(sessionId: bigint): boolean {
     const { source } = this;
-    return (
-      sessionId !== 0n &&
-      source.sessionId === sessionId &&
-      this.clock.monotonicMs() < source.holdUntilMs
-    );
+    // The clock first: reading it may bring to light that the machine slept.
+    const nowMs = source.nowMs();
+    return sessionId !== 0n && source.sessionId === sessionId && nowMs < source.holdUntilMs;
   }
 
   private arm(): void {
     const dueMs = this.source.holdUntilMs;
-    const delayMs = Math.max(dueMs - this.clock.monotonicMs(), 1);
+    const delayMs = Math.max(dueMs - this.source.nowMs(), 1);
     this.timer = this.clock.setTimer(delayMs, () => {
       this.timer = null;
-      const late = this.clock.monotonicMs() - dueMs > LATE_MS;
+      const late = this.source.nowMs() - dueMs > LATE_MS;
       if (late) this.clock.atEndOfTurn(() => this.endOrArm());
       else this.endOrArm();
     });

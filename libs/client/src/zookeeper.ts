@@ -128,14 +128,16 @@ export class ZooKeeper {
 
   /**
    * Whether the session is certain to live: a comparison with the clock, made now. Right also when
-   * the process was stopped and no timer has run yet.
+   * the process was stopped, or the machine slept, and no timer has run yet.
    *
    * @param sessionId The session that is meant. Unset: whichever is current.
    */
   isSessionCertain(sessionId?: bigint): boolean {
-    const { core, clock } = this.kernel.host;
-    if (sessionId !== undefined && sessionId !== core.sessionId) return false;
-    return clock.monotonicMs() < core.holdUntilMs;
+    const { host } = this.kernel;
+    // The clock first: reading it may bring to light that the machine slept.
+    const nowMs = host.nowMs();
+    if (sessionId !== undefined && sessionId !== host.sessionId) return false;
+    return nowMs < host.holdUntilMs;
   }
 
   /**

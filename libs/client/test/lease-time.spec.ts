@@ -102,3 +102,44 @@ describe('the signal of leases', () => {
     expect(stopped.aborted).toBe(true);
   });
 });
+
+describe('a machine that slept', () => {
+  it('voids its leases although the monotonic clock stood still, until it is proved again', async () => {
+    const zk = await fixture.connected();
+    const states = statesOf(zk);
+    const signal = zk.holdSignal();
+    await fixture.clock.advance(5);
+    fixture.clock.wallLeadMs += 60_000;
+    expect(zk.isSessionCertain()).toBe(false);
+    expect(signal.aborted).toBe(true);
+    await fixture.clock.advance(1);
+    // The servers were asked at once, and the session has lived.
+    expect(zk.isSessionCertain()).toBe(true);
+    expect(zk.holdSignal().aborted).toBe(false);
+    expect(states).toEqual(['connected']);
+  });
+
+  it('finds out by itself', async () => {
+    const zk = await fixture.connected();
+    const signal = zk.holdSignal();
+    await fixture.clock.advance(5);
+    fixture.clock.wallLeadMs += 60_000;
+    fixture.ensemble.expire(zk.sessionId!);
+    await fixture.clock.advance(10);
+    expect(signal.aborted).toBe(true);
+    await run(zk.connect());
+  });
+
+  it('is not what a wall clock that is put right looks like', async () => {
+    const zk = await fixture.connected();
+    const signal = zk.holdSignal();
+    for (let step = 0; step < 100; step++) {
+      fixture.clock.wallLeadMs += 20;
+      await fixture.clock.advance(1_000);
+    }
+    fixture.clock.wallLeadMs -= 3_600_000;
+    await fixture.clock.advance(10_000);
+    expect(zk.isSessionCertain()).toBe(true);
+    expect(signal.aborted).toBe(false);
+  });
+});

@@ -127,6 +127,7 @@ export class ScriptedSession {
         return this.step({ kind: 'opened', nowMs });
       case 'broken':
         return this.step({ kind: 'broken', nowMs, reason: args.join(' ') || 'reset' });
+      case 'clockJumped':
       case 'tick':
       case 'flush':
       case 'drained':
@@ -269,6 +270,8 @@ export class ScriptedSession {
         if (signal.kind === 'refused') return [`${where} refused ${signal.code}`];
         return [`${where} event ${signal.type} ${signal.path}`];
       }
+      case 'doubted':
+        return ['doubted'];
       case 'authSettled':
         return [`auth ${output.credential.scheme} ${output.result}`];
       case 'state':

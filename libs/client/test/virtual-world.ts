@@ -19,6 +19,8 @@ interface PendingTimer {
 /** Time that moves only when a test says so. */
 export class VirtualClock implements Clock {
   nowMs = 1_000;
+  /** How far the wall clock is ahead. */
+  wallLeadMs = 1_700_000_000_000;
   private readonly timers = new Set<PendingTimer>();
   private turn: (() => void)[] = [];
   private order = 0;
@@ -33,7 +35,7 @@ export class VirtualClock implements Clock {
   }
 
   wallMs(): number {
-    return this.nowMs;
+    return this.nowMs + this.wallLeadMs;
   }
 
   setTimer(delayMs: number, callback: () => void): Timer {

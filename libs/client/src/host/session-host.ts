@@ -18,6 +18,8 @@ import { QuorumFinder } from './quorum-finder.js';
 const BLOCKED_BYTES = 256 * 1024;
 /** A timer that is later than this tells of a stopped process or a blocked event loop. */
 const LATE_MS = 50;
+/** The wall clock runs ahead of the monotonic one by so much at once only after a sleep. */
+const JUMP_MS = 500;
 const TIMER_MS_MAX = 0x3fff_ffff;
 
 /** Outputs of the core that are not about the connection. */
@@ -80,6 +82,8 @@ export class SessionHost {
   private readonly queue: (readonly SessionOutput[])[] = [];
   private draining = false;
   private flushScheduled = false;
+  /** How far the wall clock was ahead of the monotonic clock. */
+  private wallLeadMs: number;
   private timer: Timer | null = null;
   private timerAtMs = Infinity;
 
@@ -91,6 +95,7 @@ export class SessionHost {
   ) {
     this.core = new SessionCore({ ...settings, serverCount: servers.length });
     this.clock = ports.clock;
+    this.wallLeadMs = ports.clock.wallMs() - ports.clock.monotonicMs();
     this.log = ports.log;
     this.owner = owner;
     const attemptTimeoutMs = () => this.core.attemptTimeoutMs;
@@ -108,9 +113,33 @@ export class SessionHost {
     );
   }
 
+  /** The session that lives as far as is known; 0 without one. */
+  get sessionId(): bigint {
+    return this.core.sessionId;
+  }
+
+  /** Until when leases may be held; -Infinity without a session. */
+  get holdUntilMs(): number {
+    return this.core.holdUntilMs;
+  }
+
   /** Why the last attempt to reach a server failed, for people; null while connected. */
   get lastProblem(): string | null {
     return this.problem;
+  }
+
+  /**
+   * The time, on the monotonic clock. That clock stands still while the machine sleeps, and so does
+   * everything that counts by it, but for the servers. The wall clock tells: the core then hears of
+   * it before anything else.
+   */
+  nowMs(): number {
+    const nowMs = this.clock.monotonicMs();
+    const leadMs = this.clock.wallMs() - nowMs;
+    const jumped = leadMs - this.wallLeadMs >= JUMP_MS;
+    this.wallLeadMs = leadMs;
+    if (jumped) this.dispatch({ kind: 'clockJumped', nowMs });
+    return nowMs;
   }
 
   /** Feeds the core and does what it says. Inputs from inside of that are taken in order. */
@@ -138,14 +167,14 @@ export class SessionHost {
 
   /** @internal For the connection. */
   received(bytes: Uint8Array, start: number, end: number): void {
-    this.dispatch({ kind: 'bytes', nowMs: this.clock.monotonicMs(), bytes, start, end });
+    this.dispatch({ kind: 'bytes', nowMs: this.nowMs(), bytes, start, end });
   }
 
   /** @internal For the connection. */
   drained(): void {
     if (!this.blocked) return;
     this.blocked = false;
-    this.dispatch({ kind: 'drained', nowMs: this.clock.monotonicMs() });
+    this.dispatch({ kind: 'drained', nowMs: this.nowMs() });
   }
 
   /** @internal For the connection. */
@@ -155,7 +184,7 @@ export class SessionHost {
     const reason =
       cause === null ? `${remote} closed the connection` : `${remote}: ${cause.message}`;
     this.problem = reason;
-    this.dispatch({ kind: 'broken', nowMs: this.clock.monotonicMs(), reason });
+    this.dispatch({ kind: 'broken', nowMs: this.nowMs(), reason });
   }
 
   /** Leaves a server without a quorum for one that has one. */
@@ -165,14 +194,14 @@ export class SessionHost {
     this.connection = null;
     const reason = 'a server with a quorum was found';
     this.problem = reason;
-    this.dispatch({ kind: 'broken', nowMs: this.clock.monotonicMs(), reason });
+    this.dispatch({ kind: 'broken', nowMs: this.nowMs(), reason });
   }
 
   private opened(stream: ByteStream): void {
     const connection = new Connection(this, stream);
     this.connection = connection;
     this.blocked = false;
-    this.dispatch({ kind: 'opened', nowMs: this.clock.monotonicMs() });
+    this.dispatch({ kind: 'opened', nowMs: this.nowMs() });
     stream.start(connection);
   }
 
@@ -210,7 +239,7 @@ export class SessionHost {
     this.flushScheduled = true;
     this.clock.atEndOfTurn(() => {
       this.flushScheduled = false;
-      this.dispatch({ kind: 'flush', nowMs: this.clock.monotonicMs() });
+      this.dispatch({ kind: 'flush', nowMs: this.nowMs() });
     });
   }
 
@@ -233,9 +262,9 @@ export class SessionHost {
   private onTimer(dueMs: number): void {
     this.timer = null;
     this.timerAtMs = Infinity;
-    const tick = () => this.dispatch({ kind: 'tick', nowMs: this.clock.monotonicMs() });
+    const tick = () => this.dispatch({ kind: 'tick', nowMs: this.nowMs() });
     // After a pause the socket may hold answers that prove the session alive: let them in first.
-    if (this.clock.monotonicMs() - dueMs > LATE_MS) this.clock.atEndOfTurn(tick);
+    if (this.nowMs() - dueMs > LATE_MS) this.clock.atEndOfTurn(tick);
     else tick();
   }
 

@@ -17,6 +17,8 @@ export class Liveness {
   timeoutMs = 0;
   private readonly holdFraction: number;
   private acknowledgedSendMs = -Infinity;
+  /** What was sent before this proves nothing any more about how long the session is certain. */
+  private doubtedAtMs = -Infinity;
   private lastSentMs = 0;
   private lastReceivedMs = 0;
 
@@ -51,8 +53,14 @@ export class Liveness {
     if (sentMs > this.acknowledgedSendMs) this.acknowledgedSendMs = sentMs;
   }
 
+  /** The clock has missed some time, nobody knows how much. */
+  doubt(nowMs: number): void {
+    this.doubtedAtMs = nowMs;
+  }
+
   /** Until when leases may be held: a safe part of the time that the session surely lives. */
   get holdUntilMs(): number {
+    if (this.acknowledgedSendMs < this.doubtedAtMs) return -Infinity;
     return this.acknowledgedSendMs + this.timeoutMs * this.holdFraction;
   }
 

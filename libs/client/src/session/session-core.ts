@@ -139,6 +139,8 @@ export class SessionCore implements FrameSink {
         return exchange.flush(this.nowMs);
       case 'tick':
         return this.checkClock();
+      case 'clockJumped':
+        return this.onClockJumped();
       case 'blocked':
         exchange.blocked = true;
         return;
@@ -388,6 +390,13 @@ export class SessionCore implements FrameSink {
   }
 
   // Time
+
+  /** Leases are void until a server has been heard of anew. The session is given a chance. */
+  private onClockJumped(): void {
+    this.liveness.doubt(this.nowMs);
+    this.emit({ kind: 'doubted' });
+    if (this.link === 'up' && !this.exchange.blocked) this.exchange.ping(this.nowMs);
+  }
 
   private checkClock(): void {
     const { nowMs, exchange, liveness } = this;

@@ -37,6 +37,8 @@ export type SessionInput =
   | { readonly kind: 'drained'; readonly nowMs: number }
   /** `wakeAtMs` has come, or any other moment. */
   | { readonly kind: 'tick'; readonly nowMs: number }
+  /** Time has passed that this clock did not count: the machine slept. */
+  | { readonly kind: 'clockJumped'; readonly nowMs: number }
   | { readonly kind: 'submit'; readonly request: SessionRequest }
   /** The owner gave `request` up. */
   | { readonly kind: 'abort'; readonly request: SessionRequest }
@@ -93,6 +95,8 @@ export type SessionOutput =
       readonly credential: Credential;
       readonly result: 'accepted' | 'refused' | 'closed';
     }
+  /** Leases of the session end now, although it may live on. */
+  | { readonly kind: 'doubted' }
   | { readonly kind: 'state'; readonly state: SessionState };
 
 /** What the subscribers of a tree learn. Paths are the server's. */
