@@ -482,6 +482,15 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     this.server.traffic.sent++;
   }
 
+  isHeldUp(): boolean {
+    return this.pause.isHeldUp();
+  }
+
+  /** Leaves unread what comes from now on. */
+  stopReading(): void {
+    this.pause.add(PauseReason.stopping);
+  }
+
   /** There is room for its requests again. */
   admit(): void {
     this.pause.remove(PauseReason.outstanding);

@@ -136,9 +136,10 @@ export class ClientPort implements ServerContext {
     this.isServing = true;
   }
 
-  /** From here on every new connection is closed at once, and no session expires. */
-  stopAccepting(): void {
+  /** From here on nothing new begins: no connection, no request, no end of a session. */
+  stopServing(): void {
     this.isServing = false;
+    for (const connection of this.connections) connection.stopReading();
     this.tracker.stop();
     this.reaper.stop();
     this.sweepTimer?.cancel();
@@ -231,6 +232,7 @@ export class ClientPort implements ServerContext {
   /** Between two transactions of a batch no request can be prepared: the tree is in between, too. */
   private takeHeld(): void {
     const { withHeld } = this;
+    if (!this.isServing) withHeld.length = 0;
     for (let i = 0; i < withHeld.length; i++) withHeld[i].takeHeld();
     withHeld.length = 0;
   }

@@ -114,8 +114,8 @@ export class StandaloneServer {
     const hasFailed = this.state === 'failed';
     if (!hasFailed) this.state = 'stopping';
     this.purgeTimer?.cancel();
+    this.port?.stopServing();
     await this.listener?.close();
-    this.port?.stopAccepting();
     if (!hasFailed) await this.transactions?.close();
     this.port?.closeConnections();
     await this.snapshotter?.close();
@@ -226,7 +226,7 @@ export class StandaloneServer {
   private fail(error: DiskError): void {
     if (this.state === 'failed') return;
     this.state = 'failed';
-    this.port?.stopAccepting();
+    this.port?.stopServing();
     this.port?.abandonConnections();
     this.onFailure(
       `The transaction log cannot be written (${error.message}): nothing more is acknowledged, the server stops.`,

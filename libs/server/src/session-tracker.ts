@@ -10,6 +10,8 @@ export interface SessionHolder {
   destroy(): void;
   /** Sends what is waiting, then closes. */
   end(): void;
+  /** Whether what the client says is left unread, for no fault of its own. */
+  isHeldUp(): boolean;
 }
 
 /** A session, open or closing. */
@@ -40,7 +42,8 @@ export class Session {
  * expires in (timeout, timeout + tick] after it was last heard of.
  *
  * The tracker's time stands still while the process does: when the tick's timer fires late, what is
- * missing was a pause of ours, in which no client could have been heard, and is given back.
+ * missing was a pause of ours, in which no client could have been heard, and is given back. So is the
+ * time in which the server leaves a connection unread because of its own load.
  */
 export class SessionTracker {
   private readonly sessions = new SessionMap<Session>();
@@ -141,7 +144,13 @@ export class SessionTracker {
     const bucket = this.buckets.get(tick);
     if (bucket === undefined) return;
     this.buckets.delete(tick);
+    const nowMs = this.clock.monotonicMs();
     for (const session of bucket) {
+      if (session.isClosing) continue;
+      if (session.connection?.isHeldUp() === true) {
+        this.touch(session, nowMs);
+        continue;
+      }
       session.isClosing = true;
       this.onExpired(session);
     }

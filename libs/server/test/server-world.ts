@@ -124,6 +124,23 @@ export class ServerWorld {
     return server.start();
   }
 
+  /** Puts files into the data directory, durably, before the first start. */
+  async install(files: Readonly<Record<string, Uint8Array>>): Promise<void> {
+    const { disk } = this.host.restart();
+    const write = async () => {
+      await disk.makeDirectory(VERSION_DIRECTORY);
+      for (const [name, bytes] of Object.entries(files)) {
+        const file = await disk.open(`${VERSION_DIRECTORY}/${name}`, 'create');
+        await file.write(bytes, 0);
+        await file.sync();
+        await file.close();
+      }
+      await disk.syncDirectory(VERSION_DIRECTORY);
+      await disk.syncDirectory(DATA_DIRECTORY);
+    };
+    await this.world.settle(write());
+  }
+
   /** Ends the process and starts another on the same disk. */
   async restart(kill: KillOptions, server: ServerWorldOptions['server'] = {}): Promise<void> {
     this.process.kill(kill);
