@@ -21,13 +21,13 @@ import {
 import { authenticate } from './authentication.js';
 import { ConnectionOutput } from './connection-output.js';
 import { ConnectionStatistics } from './connection-statistics.js';
-import { DeferredFrames } from './deferred-frames.js';
 import { FirstBytes } from './first-bytes.js';
 import { Handshake } from './handshake.js';
 import type { Reader } from './read-operations.js';
 import { PauseReason, ReadPause } from './read-pause.js';
 import { NO_ZXID, appendBytes, beginReply, endReply, writeBareReply } from './reply.js';
 import { RequestKind, requestKind } from './request-kinds.js';
+import { RequestOrder } from './request-order.js';
 import type { ServerContext } from './server-context.js';
 import type { Session } from './session-tracker.js';
 import type { WriteOwner } from './write-pipeline.js';
@@ -72,10 +72,8 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
   private held: Uint8Array | null = null;
   /** The answer to the handshake, while the session is on its way through the log. */
   private response: Uint8Array | null = null;
-  private writesSent = 0;
-  private writesDone = 0;
-  private readonly deferred = new DeferredFrames();
   private readonly pause: ReadPause;
+  private readonly order: RequestOrder;
   private readonly output: ConnectionOutput;
   private nowMs: number;
   private readonly origin: RequestOrigin;
@@ -85,6 +83,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     readonly stream: ByteStream,
   ) {
     this.pause = new ReadPause(stream);
+    this.order = new RequestOrder(server.options.limits, this.pause);
     this.output = new ConnectionOutput(server, stream, this.pause);
     this.establishedMs = server.clock.wallMs();
     this.nowMs = server.clock.monotonicMs();
@@ -103,7 +102,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
 
   /** Requests that wait for an answer. */
   get outstanding(): number {
-    return this.writesSent - this.writesDone + this.deferred.length;
+    return this.order.outstanding;
   }
 
   /** Since when, on the monotonic clock, it has been without a session, or null if it has one. */
@@ -143,7 +142,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     this.state = State.closed;
     this.server.tree.watches.removeAll(this);
     if (this.session?.connection === this) this.session.connection = null;
-    this.deferred.clear();
+    this.order.waiting.clear();
     this.held = null;
     this.response = null;
     this.output.drop();
@@ -166,10 +165,10 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
   }
 
   private takeFrames(bytes: Uint8Array, start: number, end: number): void {
-    this.deferred.beginChunk(bytes, end);
+    this.order.waiting.beginChunk(bytes, end);
     const fault = this.frames.push(bytes, start, end, this);
     const { stoppedAt } = this.frames;
-    this.deferred.endChunk();
+    this.order.waiting.endChunk();
     if (fault !== null) {
       this.server.log.warn('A client sent a frame that is too long; its connection is closed.', {
         client: this.stream.remote.address,
@@ -215,8 +214,8 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     const kind = requestKind(type);
     if (kind === RequestKind.write) this.submit(type, xid, bytes, start, end);
     else if (kind === RequestKind.immediate) this.answerAtOnce(type, xid, bytes, start, end);
-    else if (this.canRead) this.read(type, xid, bytes, start + REQUEST_HEADER_BYTES, end);
-    else this.defer(bytes, start, end);
+    else if (this.order.isClear) this.read(type, xid, bytes, start + REQUEST_HEADER_BYTES, end);
+    else this.order.defer(bytes, start, end);
     return this.isOpen;
   }
 
@@ -226,14 +225,6 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
 
   private get takesFrames(): boolean {
     return this.firstBytes === null && this.state <= State.open;
-  }
-
-  private get canRead(): boolean {
-    return (
-      this.writesSent === this.writesDone &&
-      this.deferred.length === 0 &&
-      !this.pause.has(PauseReason.output)
-    );
   }
 
   private onHandshake(bytes: Uint8Array, start: number, end: number): boolean {
@@ -339,7 +330,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     assert(session !== null, 'an open connection has a session');
     const { pipeline } = server;
     this.statistics.noteRequest(type, xid, this.nowMs);
-    this.writesSent++;
+    this.order.writeSent();
     origin.xid = xid;
     if (type === OpCode.reconfig) {
       pipeline.submitError(ErrorCode.reconfigDisabled, type, origin, this, this.nowMs);
@@ -348,11 +339,8 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
       const body = server.body.reset(bytes, start + REQUEST_HEADER_BYTES, end);
       pipeline.submit(type, body, origin, this, this.nowMs);
     }
-    const { limits } = server.options;
-    if (this.outstanding >= limits.outstandingPerConnectionMax)
-      this.pause.add(PauseReason.outstanding);
-    if (pipeline.outstanding >= limits.outstandingMax) {
-      this.pause.add(PauseReason.outstanding);
+    if (pipeline.isFull && !this.pause.has(PauseReason.room)) {
+      this.pause.add(PauseReason.room);
       server.waitForRoom(this);
     }
   }
@@ -370,7 +358,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
       this.onSessionCreated();
       return;
     }
-    this.writesDone++;
+    this.order.writeDone();
     const isEnd = type === OpCode.closeSession && results.error === ErrorCode.ok;
     if (this.state === State.open) {
       const out = this.output.writer();
@@ -430,26 +418,17 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     }
   }
 
-  /** Keeps a request until the writes before it are done. */
-  private defer(bytes: Uint8Array, start: number, end: number): void {
-    this.deferred.push(bytes, start, end, this.writesSent);
-    const { outstandingPerConnectionMax } = this.server.options.limits;
-    if (this.outstanding >= outstandingPerConnectionMax) this.pause.add(PauseReason.outstanding);
-  }
-
   /** Runs the requests that waited for nothing but what is done now. */
   private runDeferred(): void {
-    const { deferred } = this;
-    while (deferred.length > 0 && deferred.writesNeeded <= this.writesDone) {
-      if (this.pause.has(PauseReason.output) || this.state !== State.open) break;
-      const { bytes, start, end } = deferred;
-      deferred.shift();
+    const { order } = this;
+    const { waiting } = order;
+    while (order.isFirstDue && this.state === State.open) {
+      const { bytes, start, end } = waiting;
+      waiting.shift();
       const xid = readInt32(bytes, start);
       this.read(readInt32(bytes, start + 4), xid, bytes, start + REQUEST_HEADER_BYTES, end);
     }
-    const { outstandingPerConnectionMax } = this.server.options.limits;
-    if (this.outstanding * 2 < outstandingPerConnectionMax)
-      this.pause.remove(PauseReason.outstanding);
+    order.relax();
   }
 
   // Watches:
@@ -493,6 +472,6 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
 
   /** There is room for its requests again. */
   admit(): void {
-    this.pause.remove(PauseReason.outstanding);
+    this.pause.remove(PauseReason.room);
   }
 }

@@ -106,6 +106,7 @@ export class ClientPort implements ServerContext {
       state.applier,
       ports.clock,
       this.latency,
+      options.limits,
       {
         onApplied: (transactions, bytes) => {
           this.takeHeld();
@@ -239,8 +240,7 @@ export class ClientPort implements ServerContext {
 
   private admitWaiting(): void {
     const { waiting } = this;
-    if (waiting.length === 0) return;
-    if (this.pipeline.outstanding * 2 > this.options.limits.outstandingMax) return;
+    if (waiting.length === 0 || !this.pipeline.hasRoom) return;
     this.waiting = [];
     for (const connection of waiting) connection.admit();
   }

@@ -1,3 +1,7 @@
+const NOTHING = new Uint8Array(0);
+/** From so many entries on, what has been taken out is cleared away when it is half of all. */
+const COMPACTED_FROM = 256;
+
 /** Requests that wait for earlier writes of their session, in the order in which they came. */
 export class DeferredFrames {
   private readonly frames: Uint8Array[] = [];
@@ -5,6 +9,7 @@ export class DeferredFrames {
   private readonly ends: number[] = [];
   private readonly writes: number[] = [];
   private head = 0;
+  private held = 0;
   /** The chunk at hand, and its copy once a request in it has to wait. */
   private chunk: Uint8Array | null = null;
   private chunkEnd = 0;
@@ -26,6 +31,11 @@ export class DeferredFrames {
     return this.frames.length - this.head;
   }
 
+  /** Bytes of memory that the waiting requests keep: more than their own, a chunk is kept whole. */
+  get heldBytes(): number {
+    return this.held;
+  }
+
   /** Adds `bytes[start..end)`, to run once `writesDone` writes of the connection are done. */
   push(bytes: Uint8Array, start: number, end: number, writesDone: number): void {
     let kept = bytes;
@@ -39,6 +49,7 @@ export class DeferredFrames {
       kept = this.copy;
       base = this.copyBase;
     }
+    if (this.length === 0 || this.frames[this.frames.length - 1] !== kept) this.held += kept.length;
     this.frames.push(kept);
     this.starts.push(start - base);
     this.ends.push(end - base);
@@ -64,16 +75,30 @@ export class DeferredFrames {
   }
 
   shift(): void {
+    const { frames, head } = this;
+    const taken = frames[head];
+    frames[head] = NOTHING;
     this.head++;
-    if (this.head < this.frames.length) return;
-    this.clear();
+    if (this.head === frames.length) {
+      this.clear();
+      return;
+    }
+    if (frames[this.head] !== taken) this.held -= taken.length;
+    if (this.head >= COMPACTED_FROM && this.head * 2 >= frames.length) this.compact();
   }
 
   clear(): void {
-    this.frames.length = 0;
-    this.starts.length = 0;
-    this.ends.length = 0;
-    this.writes.length = 0;
+    this.head = this.frames.length;
+    this.compact();
+    this.held = 0;
+  }
+
+  /** A client that always has something waiting never empties the lists: its past is let go here. */
+  private compact(): void {
+    this.frames.splice(0, this.head);
+    this.starts.splice(0, this.head);
+    this.ends.splice(0, this.head);
+    this.writes.splice(0, this.head);
     this.head = 0;
   }
 }

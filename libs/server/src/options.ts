@@ -10,8 +10,12 @@ export interface ServerLimits {
   readonly connectionsMax: number;
   /** Requests of one connection that wait for an answer, before its socket is paused. */
   readonly outstandingPerConnectionMax: number;
+  /** Bytes of requests that wait for earlier ones of their connection, before it is paused. */
+  readonly deferredBytesMax: number;
   /** `globalOutstandingLimit`: writes of all connections that wait, before sockets are paused. */
   readonly outstandingMax: number;
+  /** Bytes of writes of all connections that wait for the disk, before sockets are paused. */
+  readonly outstandingBytesMax: number;
   /** Bytes queued to a reader that is slow, before its requests are left unread. */
   readonly outputHighBytes: number;
   /** Bytes queued to a reader that does not read at all, before it is cut off. */
@@ -79,7 +83,9 @@ export const LIMITS_DEFAULT: ServerLimits = {
   connectionsPerAddressMax: 1000,
   connectionsMax: 0,
   outstandingPerConnectionMax: 1000,
+  deferredBytesMax: 1 << 20,
   outstandingMax: 20_000,
+  outstandingBytesMax: 64 << 20,
   outputHighBytes: 1 << 20,
   outputBytesMax: 16 << 20,
   handshakeMs: 10_000,

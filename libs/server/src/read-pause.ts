@@ -2,7 +2,7 @@ import type { ByteStream } from '@aviary/foundation';
 
 /** Why a socket is not being read. */
 export const PauseReason = {
-  /** Too many requests wait for an answer. */
+  /** Too many of its requests wait for an answer. */
   outstanding: 1,
   /** The client does not read what it is sent. */
   output: 2,
@@ -12,6 +12,8 @@ export const PauseReason = {
   closing: 8,
   /** The server stops. */
   stopping: 16,
+  /** Too many writes of all connections wait. */
+  room: 32,
 } as const;
 
 /** Stops reading from a stream while there is any reason to. */

@@ -10,6 +10,7 @@ import type {
   TransactionApplier,
 } from '@aviary/znodes';
 import type { LatencyMeter } from './latency-meter.js';
+import type { ServerLimits } from './options.js';
 import { WriteQueue } from './write-queue.js';
 import { WriteResults } from './write-results.js';
 
@@ -51,6 +52,7 @@ export class WritePipeline implements LogListener {
     private readonly applier: TransactionApplier,
     private readonly clock: Clock,
     private readonly latency: LatencyMeter,
+    private readonly limits: ServerLimits,
     private readonly listener: PipelineListener,
   ) {
     this.results = new WriteResults(tree);
@@ -65,6 +67,22 @@ export class WritePipeline implements LogListener {
   /** Transactions that are made and not yet applied. */
   get outstanding(): number {
     return this.queue.length;
+  }
+
+  /** Whether no more should be taken for now. */
+  get isFull(): boolean {
+    const { outstandingMax, outstandingBytesMax } = this.limits;
+    return this.queue.length >= outstandingMax || this.waitingBytes >= outstandingBytesMax;
+  }
+
+  /** Whether at most half of what may wait does. */
+  get hasRoom(): boolean {
+    const { outstandingMax, outstandingBytesMax } = this.limits;
+    return this.queue.length * 2 <= outstandingMax && this.waitingBytes * 2 <= outstandingBytesMax;
+  }
+
+  private get waitingBytes(): number {
+    return this.log?.waitingBytes ?? 0;
   }
 
   /** Makes the transaction of a request; `owner` hears when it is applied. */
