@@ -75,6 +75,8 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
   private readonly pause: ReadPause;
   private readonly order: RequestOrder;
   private readonly output: ConnectionOutput;
+  /** As the server counts it. */
+  private countedBytes = 0;
   private nowMs: number;
   private readonly origin: RequestOrigin;
 
@@ -84,7 +86,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
   ) {
     this.pause = new ReadPause(stream);
     this.order = new RequestOrder(server.options.limits, this.pause);
-    this.output = new ConnectionOutput(server, stream, this.pause);
+    this.output = new ConnectionOutput(server, stream, this.pause, this);
     this.establishedMs = server.clock.wallMs();
     this.nowMs = server.clock.monotonicMs();
     const ids = [{ scheme: 'ip', id: stream.remote.address }];
@@ -103,6 +105,12 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
   /** Requests that wait for an answer. */
   get outstanding(): number {
     return this.order.outstanding;
+  }
+
+  /** Bytes that it makes the server hold: requests that are not whole or wait, answers not read. */
+  get heldBytes(): number {
+    const requests = this.frames.heldBytes + this.order.waiting.heldBytes;
+    return requests + (this.held?.length ?? 0) + this.stream.queuedBytes;
   }
 
   /** Since when, on the monotonic clock, it has been without a session, or null if it has one. */
@@ -127,6 +135,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     this.takeFrames(bytes, at, end);
     server.latency.noteAtOnce(this.statistics.packetsSent - answered);
     server.flushOutputs();
+    this.countHeld();
   }
 
   onDrained(): void {
@@ -135,6 +144,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     this.pause.remove(PauseReason.output);
     this.runDeferred();
     this.server.flushOutputs();
+    this.countHeld();
   }
 
   onClosed(): void {
@@ -146,6 +156,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     this.held = null;
     this.response = null;
     this.output.drop();
+    this.countHeld();
     this.server.connectionClosed(this);
   }
 
@@ -162,6 +173,15 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     this.state = State.ending;
     this.nowMs = this.server.clock.monotonicMs();
     this.stream.end();
+  }
+
+  /** Tells the server when it holds more or less. */
+  countHeld(): void {
+    const bytes = this.state === State.closed ? 0 : this.heldBytes;
+    const more = bytes - this.countedBytes;
+    if (more === 0) return;
+    this.countedBytes = bytes;
+    this.server.countHeldBytes(more);
   }
 
   private takeFrames(bytes: Uint8Array, start: number, end: number): void {
@@ -369,6 +389,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
       endReply(out, at, xid, server.tree.lastZxid, results.error);
       this.countSent();
       this.runDeferred();
+      if (this.countedBytes > 0) this.countHeld();
     }
     if (isEnd && this.session !== null) server.sessionEnded(this.session);
   }
@@ -399,8 +420,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
       try {
         error = server.reads.run(type, body, this, out);
       } catch (cause) {
-        if (!(cause instanceof JuteError)) throw cause;
-        error = ErrorCode.marshallingError;
+        error = this.errorOfRead(cause, type);
       }
       endReply(out, at, xid, zxid, error);
       this.countSent();
@@ -413,9 +433,15 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
       this.server.watchRestorer.run(type, this.server.body, this);
       return ErrorCode.ok;
     } catch (cause) {
-      if (!(cause instanceof JuteError)) throw cause;
-      return ErrorCode.marshallingError;
+      return this.errorOfRead(cause, type);
     }
+  }
+
+  /** A read changes nothing that others see, so that even a bug of ours ends no more than this. */
+  private errorOfRead(cause: unknown, type: number): number {
+    if (cause instanceof JuteError) return ErrorCode.marshallingError;
+    this.server.cutOff(this, `A ${opCodeName(type)} cannot be answered: ${String(cause)}.`);
+    return ErrorCode.systemError;
   }
 
   /** Runs the requests that waited for nothing but what is done now. */
@@ -444,17 +470,13 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     const out = this.output.writer();
     appendBytes(out, frame, 0, frame.length);
     this.countSent();
-    const { outputBytesMax } = this.server.options.limits;
-    if (this.output.pendingBytes > outputBytesMax) {
-      this.server.log.warn('A client does not read what it watches; its connection is closed.', {
-        client: this.stream.remote.address,
-        queuedBytes: this.stream.queuedBytes,
-      });
-      this.destroy();
+    if (this.output.pendingBytes > this.server.options.limits.outputBytesMax) {
+      this.server.cutOff(this, 'A client does not read what it watches; it is cut off.');
+    } else if (out.position > OUTPUT_PART_BYTES) {
+      // One transaction may tell a watcher of a hundred thousand nodes.
+      this.output.flush();
     }
   }
-
-  // Output:
 
   private countSent(): void {
     this.statistics.packetsSent++;

@@ -36,6 +36,8 @@ import type { RecoveredState } from './tree-recovery.js';
 import { WritePipeline, type PipelineListener, type WriteOwner } from './write-pipeline.js';
 
 const NO_BODY = new Uint8Array(0);
+/** How far connections are cut off when too much is held: not one for each byte too many. */
+const CUT_DOWN_TO = 7 / 8;
 
 /** Everything behind the client port: connections, sessions, and what serves their requests. */
 export class ClientPort implements ServerContext {
@@ -55,6 +57,10 @@ export class ClientPort implements ServerContext {
   readonly startedMs: number;
   isServing = false;
   connectionsRejected = 0;
+  /** Connections cut off because of what they made the server hold. */
+  connectionsCut = 0;
+  /** Bytes of requests that are not whole or wait, and of answers that are not read. */
+  heldBytes = 0;
   sessionsExpired = 0;
   readonly environment: readonly (readonly [string, string])[];
   readonly gauges: () => [string, number][];
@@ -93,7 +99,7 @@ export class ClientPort implements ServerContext {
     this.applier = state.applier;
     this.tree = state.tree;
     this.startedMs = ports.clock.monotonicMs();
-    this.reads = new ReadOperations(state.tree);
+    this.reads = new ReadOperations(state.tree, options.limits.outputBytesMax);
     this.watchRestorer = new WatchRestorer(state.tree);
     this.passwords = new PasswordKeeper(identity);
     this.tracker = new SessionTracker(ports.clock, options.tickTimeMs, (session) =>
@@ -202,6 +208,11 @@ export class ClientPort implements ServerContext {
     this.withOutput.push(output);
   }
 
+  countHeldBytes(more: number): void {
+    this.heldBytes += more;
+    if (more > 0 && this.heldBytes > this.options.limits.heldBytesMax) this.cutLargest();
+  }
+
   flushOutputs(): void {
     const { withOutput } = this;
     // A flush may close a connection, whose end may give another something to say.
@@ -243,6 +254,27 @@ export class ClientPort implements ServerContext {
     if (waiting.length === 0 || !this.pipeline.hasRoom) return;
     this.waiting = [];
     for (const connection of waiting) connection.admit();
+  }
+
+  /** Whoever makes the server hold the most is cut off, until there is some room again. */
+  private cutLargest(): void {
+    const enough = this.options.limits.heldBytesMax * CUT_DOWN_TO;
+    const holding = [...this.connections]
+      .map((connection) => ({ connection, bytes: connection.heldBytes }))
+      .sort((a, b) => b.bytes - a.bytes);
+    for (const { connection } of holding) {
+      if (this.heldBytes <= enough) return;
+      this.cutOff(connection, 'The server holds too much for its clients; the largest is cut off.');
+    }
+  }
+
+  cutOff(connection: ClientConnection, reason: string): void {
+    this.connectionsCut++;
+    this.log.warn(reason, {
+      client: connection.stream.remote.address,
+      heldBytes: connection.heldBytes,
+    });
+    connection.destroy();
   }
 
   private expire(session: Session): void {

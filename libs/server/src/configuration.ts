@@ -132,7 +132,15 @@ function complete({ draft }: Reading): ServerOptions {
       `minSessionTimeout (${minSessionTimeoutMs}) must not be above maxSessionTimeout (${maxSessionTimeoutMs})`,
     );
   }
-  const outputBytesMax = Math.max(limits.outputBytesMax, 16 * limits.frameBytesMax);
-  const isLarger = limits.frameBytesMax > FRAME_BYTES_MAX_DEFAULT;
-  return isLarger ? { ...options, limits: { ...limits, outputBytesMax } } : options;
+  if (limits.frameBytesMax <= FRAME_BYTES_MAX_DEFAULT) return options;
+  // Room for several of the longest, wherever something is held.
+  const scale = limits.frameBytesMax / FRAME_BYTES_MAX_DEFAULT;
+  const larger = {
+    outputHighBytes: Math.ceil(limits.outputHighBytes * scale),
+    outputBytesMax: Math.ceil(limits.outputBytesMax * scale),
+    deferredBytesMax: Math.ceil(limits.deferredBytesMax * scale),
+    outstandingBytesMax: Math.ceil(limits.outstandingBytesMax * Math.max(scale / 16, 1)),
+    heldBytesMax: Math.ceil(limits.heldBytesMax * Math.max(scale / 4, 1)),
+  };
+  return { ...options, limits: { ...limits, ...larger } };
 }

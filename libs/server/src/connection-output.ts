@@ -14,6 +14,7 @@ export class ConnectionOutput {
     private readonly server: ServerContext,
     private readonly stream: ByteStream,
     private readonly pause: ReadPause,
+    private readonly owner: { countHeld(): void },
   ) {}
 
   /** Bytes that were written and have not left. */
@@ -41,6 +42,7 @@ export class ConnectionOutput {
     if (this.stream.queuedBytes > this.server.options.limits.outputHighBytes) {
       this.pause.add(PauseReason.output);
     }
+    this.owner.countHeld();
   }
 
   /** The connection has closed: what has gathered goes nowhere. */

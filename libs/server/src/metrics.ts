@@ -24,6 +24,8 @@ export function metrics(port: ClientPort): [string, string | number][] {
     ['local_sessions', 0],
     ['digest_mismatches_count', port.digestMismatches],
     ['connection_rejected', port.connectionsRejected],
+    ['connections_cut', port.connectionsCut],
+    ['held_bytes', port.heldBytes],
     ['stale_sessions_expired', port.sessionsExpired],
     ['avg_fsynctime', rounded(meanSyncMs)],
     ['max_fsynctime', Math.floor(syncs.longestMs)],

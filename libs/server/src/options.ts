@@ -20,6 +20,8 @@ export interface ServerLimits {
   readonly outputHighBytes: number;
   /** Bytes queued to a reader that does not read at all, before it is cut off. */
   readonly outputBytesMax: number;
+  /** Bytes held for all connections: what they sent in part or waits, and what they do not read. */
+  readonly heldBytesMax: number;
   /** Time that a connection has for its handshake, in milliseconds. */
   readonly handshakeMs: number;
   /** Ids that one connection may gather by authentication. */
@@ -78,6 +80,7 @@ export interface ServerOptions {
 /** The words that are answered unless the configuration says otherwise: cheap, and no secrets. */
 export const FOUR_LETTER_WORDS_DEFAULT: readonly string[] = ['isro', 'mntr', 'ruok', 'srvr'];
 
+/** Limits as they are unless something else is asked for; the README says what each is there for. */
 export const LIMITS_DEFAULT: ServerLimits = {
   frameBytesMax: FRAME_BYTES_MAX_DEFAULT,
   connectionsPerAddressMax: 1000,
@@ -88,6 +91,7 @@ export const LIMITS_DEFAULT: ServerLimits = {
   outstandingBytesMax: 64 << 20,
   outputHighBytes: 1 << 20,
   outputBytesMax: 16 << 20,
+  heldBytesMax: 256 << 20,
   handshakeMs: 10_000,
   authIdsMax: 64,
 };

@@ -37,7 +37,11 @@ export interface Reader extends Watcher {
  * JuteError. When the code is not 0 what was appended is to be thrown away.
  */
 export class ReadOperations {
-  constructor(private readonly tree: DataTree) {}
+  /** @param replyBytesMax The longest reply that many small reads may add up to. */
+  constructor(
+    private readonly tree: DataTree,
+    private readonly replyBytesMax: number,
+  ) {}
 
   /** Runs the operation `type`. Only for reads, and not for setWatches. */
   run(type: number, body: JuteReader, reader: Reader, out: JuteWriter): number {
@@ -173,11 +177,14 @@ export class ReadOperations {
    * flag to watch is read and means nothing here.
    */
   private multiRead(body: JuteReader, reader: Reader, out: JuteWriter): number {
+    const positionMax = out.position + this.replyBytesMax;
     for (;;) {
       const type = body.int();
       const isDone = body.bool();
       body.int();
       if (isDone) break;
+      // A frame has room for sixty thousand reads of a megabyte each.
+      if (out.position > positionMax) throw new JuteError('the reply would be too long');
       if (type !== OpCode.getData && type !== OpCode.getChildren) {
         throw new JuteError(`type ${type} cannot stand in a multiRead`);
       }

@@ -50,6 +50,9 @@ export interface ServerContext {
   /** There is output that leaves at the end of the turn. */
   noteOutput(output: ConnectionOutput): void;
 
+  /** A connection makes the server hold so many bytes more; at the limit somebody is cut off. */
+  countHeldBytes(more: number): void;
+
   /** Everything that was noted leaves now. */
   flushOutputs(): void;
 
@@ -63,4 +66,7 @@ export interface ServerContext {
   sessionEnded(session: Session): void;
 
   connectionClosed(connection: ClientConnection): void;
+
+  /** Closes a connection that asks too much of the server, and says so in the log. */
+  cutOff(connection: ClientConnection, reason: string): void;
 }

@@ -1,0 +1,202 @@
+import { describe, expect, it } from '@jest/globals';
+import { AddWatchMode, ErrorCode, OpCode } from '@aviary/protocol';
+import {
+  addWatch,
+  closeSession,
+  create,
+  createEphemeral,
+  getData,
+  multi,
+  ping,
+  setData,
+} from './requests.js';
+import { ServerWorld } from './server-world.js';
+import type { WireClient } from './wire-client.js';
+
+const MEGABYTE = 1 << 20;
+/** The longest value that a frame has room for. */
+const LARGE = 1_000_000;
+
+async function worldWithLargeNode(limits = {}): Promise<ServerWorld> {
+  const world = await ServerWorld.start({ server: { limits, tickTimeMs: 1000 } });
+  const client = await world.session();
+  await client.done(create('/large', { data: new Uint8Array(LARGE) }));
+  await client.done(closeSession);
+  return world;
+}
+
+const queuedBytes = (client: WireClient) => client.link.server.queuedBytes;
+
+describe('a client that does not read its answers', () => {
+  it('is read no further, and gets them all once it reads again', async () => {
+    const world = await worldWithLargeNode();
+    const client = await world.session();
+    client.link.stopReading();
+    // A chunk of 36 kilobytes asks for a gigabyte.
+    const xids = client.send(...Array.from({ length: 1000 }, () => getData('/large')));
+    client.send(ping);
+    expect(queuedBytes(client)).toBeLessThan(3 * MEGABYTE);
+    expect(client.link.unreadBytes).toBeGreaterThan(0);
+    const got: number[] = [];
+    for (let bytes = 0; got.length < xids.length; bytes++) {
+      client.link.read(LARGE);
+      for (const frame of client.takeFrames()) got.push(frame.length > LARGE ? 1 : 0);
+      expect(queuedBytes(client)).toBeLessThan(3 * MEGABYTE);
+      expect(bytes).toBeLessThan(3 * xids.length);
+    }
+    expect(got.every((full) => full === 1)).toBe(true);
+    client.link.startReading();
+    expect((await client.reply()).err).toBe(ErrorCode.ok);
+    expect(world.port.heldBytes).toBe(0);
+  });
+
+  it('holds up nobody else', async () => {
+    const world = await worldWithLargeNode();
+    const slow = await world.session();
+    slow.link.stopReading();
+    slow.send(...Array.from({ length: 100 }, () => getData('/large')));
+    const other = await world.session();
+    expect((await other.call(getData('/large'))).body.length).toBeGreaterThan(LARGE);
+  });
+
+  it('expires, since nothing is heard of it', async () => {
+    const world = await worldWithLargeNode();
+    const client = await world.session({ timeoutMs: 4_000 });
+    client.link.stopReading();
+    client.send(...Array.from({ length: 10 }, () => getData('/large')));
+    for (let i = 0; i < 8; i++) {
+      client.send(ping);
+      await world.pass(1_000);
+    }
+    expect(client.isClosed).toBe(true);
+    expect(world.port.heldBytes).toBe(0);
+  });
+
+  it('does not expire while it takes something, though its pings are not read', async () => {
+    const world = await worldWithLargeNode();
+    const client = await world.session({ timeoutMs: 4_000 });
+    client.link.stopReading();
+    client.send(...Array.from({ length: 10 }, () => getData('/large')));
+    for (let i = 0; i < 20; i++) {
+      client.send(ping);
+      client.link.read(10_000);
+      await world.pass(1_000);
+    }
+    expect(client.isClosed).toBe(false);
+    client.link.startReading();
+    await world.reach(() => client.pending >= 30);
+  });
+
+  it('is closed some time after its last answer, when the server closes', async () => {
+    const world = await worldWithLargeNode();
+    const client = await world.session();
+    client.link.stopReading();
+    client.send(getData('/large'), { type: OpCode.check, body: getData('/').body });
+    await world.pass(5_000);
+    expect(client.isClosed).toBe(false);
+    await world.pass(15_000);
+    expect(client.isClosed).toBe(true);
+  });
+});
+
+describe('a client that does not read what it watches', () => {
+  it('is cut off at the limit; who reads is told everything', async () => {
+    const world = await ServerWorld.start({ server: { limits: { outputBytesMax: 30_000 } } });
+    const [slow, good, writer] = [
+      await world.session(),
+      await world.session(),
+      await world.session(),
+    ];
+    for (const client of [slow, good]) {
+      await client.done(addWatch('/', AddWatchMode.persistentRecursive));
+    }
+    slow.link.stopReading();
+    await writer.done(create('/a'));
+    let most = 0;
+    for (let i = 0; i < 1_200; i++) {
+      await writer.done(setData('/a', ''));
+      most = Math.max(most, queuedBytes(slow));
+    }
+    expect(slow.isClosed).toBe(true);
+    expect(most).toBeLessThanOrEqual(30_000);
+    expect(good.takeFrames()).toHaveLength(1_201);
+    expect(world.port.tree.watches.size).toBe(1);
+    expect(world.port.connectionsCut).toBe(1);
+  });
+
+  it('is cut off in the middle of a transaction that has too much to tell', async () => {
+    const world = await ServerWorld.start({ server: { limits: { outputBytesMax: 200_000 } } });
+    const owner = await world.session();
+    const watchers: WireClient[] = [];
+    for (let i = 0; i < 5; i++) {
+      const watcher = await world.session();
+      await watcher.done(addWatch('/', AddWatchMode.persistentRecursive));
+      watchers.push(watcher);
+    }
+    for (let i = 0; i < 10; i++) {
+      const nodes = Array.from({ length: 1_000 }, (_, k) => createEphemeral(`/node-${i}-${k}`));
+      const xids = owner.send(...nodes);
+      await owner.replies(xids.length);
+    }
+    for (const watcher of watchers.slice(1)) {
+      watcher.takeFrames();
+      watcher.link.stopReading();
+    }
+    const [reader, ...silent] = watchers as [WireClient, ...WireClient[]];
+    reader.takeFrames();
+    await owner.done(closeSession);
+    expect(silent.every(({ isClosed }) => isClosed)).toBe(true);
+    expect(reader.takeFrames()).toHaveLength(10_000);
+  });
+});
+
+describe('what the server holds for all clients together', () => {
+  it('is bounded: whoever holds the most is cut off', async () => {
+    const world = await worldWithLargeNode({ heldBytesMax: 8 * MEGABYTE });
+    const modest = await world.session();
+    modest.link.stopReading();
+    modest.send(getData('/'));
+    const greedy: WireClient[] = [];
+    let most = 0;
+    for (let i = 0; i < 40; i++) {
+      const client = await world.session();
+      client.link.stopReading();
+      client.send(...Array.from({ length: 20 }, () => getData('/large')));
+      greedy.push(client);
+      most = Math.max(most, world.port.heldBytes);
+    }
+    expect(most).toBeLessThanOrEqual(8 * MEGABYTE + 2 * LARGE);
+    expect(world.port.connectionsCut).toBeGreaterThan(30);
+    expect(modest.isClosed).toBe(false);
+    const held = [...world.port.connections].map(({ heldBytes }) => heldBytes);
+    expect(world.port.heldBytes).toBe(held.reduce((sum, bytes) => sum + bytes, 0));
+    expect(greedy.filter(({ isClosed }) => !isClosed).length).toBeGreaterThan(2);
+  });
+
+  it('counts requests that come in parts', async () => {
+    const world = await ServerWorld.start({ server: { limits: { heldBytesMax: 4 * MEGABYTE } } });
+    const other = await world.session();
+    const half = Buffer.concat([Buffer.from([0, 0x0f, 0xff, 0xff]), new Uint8Array(600_000)]);
+    for (let i = 0; i < 60; i++) (await world.session()).sendRaw(half);
+    expect(world.port.heldBytes).toBeLessThanOrEqual(4 * MEGABYTE);
+    expect((await other.call(getData('/'))).err).toBe(ErrorCode.ok);
+  });
+
+  it('is nothing again when everybody has gone', async () => {
+    const world = await worldWithLargeNode();
+    const clients: WireClient[] = [];
+    for (let i = 0; i < 10; i++) {
+      const client = await world.session();
+      client.link.stopReading();
+      const large = { path: '/large', data: new Uint8Array(10), version: -1 };
+      client.send(multi([{ type: OpCode.setData, request: large }]), getData('/large'));
+      client.sendRaw(new Uint8Array([0, 0, 1, 0, 5]));
+      clients.push(client);
+    }
+    await world.pass(100);
+    expect(world.port.heldBytes).toBeGreaterThan(0);
+    for (const client of clients) client.link.drop();
+    await world.pass(100);
+    expect(world.port.heldBytes).toBe(0);
+  });
+});
