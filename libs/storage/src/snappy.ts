@@ -71,6 +71,7 @@ function unsnappyBlock(block: Uint8Array): Uint8Array {
     const length = isLiteral ? literalLength(reader, tag) : copyLength(tag);
     const from = isLiteral ? reader.at : filled - copyOffset(reader, tag);
     if (filled + length > output.length || from < 0) throw new SnappyError('a block overflows');
+    if (!isLiteral && from === filled) throw new SnappyError('a copy of nothing');
     if (isLiteral) {
       if (from + length > block.length) throw new SnappyError('a block ends early');
       output.set(block.subarray(from, from + length), filled);
