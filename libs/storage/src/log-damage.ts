@@ -1,4 +1,4 @@
-import { readInt32, type Disk, type DiskFile } from '@aviary/foundation';
+import { readInt32, type Disk } from '@aviary/foundation';
 import { TXN_HEADER_BYTES } from '@aviary/protocol';
 import { ADLER32_START, adler32 } from './adler32.js';
 import {
@@ -25,33 +25,40 @@ const SECTOR_BYTES = 512;
 /** How much of what stands behind the last whole record is looked at. */
 const SEARCH_BYTES_MAX = 32 << 20;
 
+/** What stands behind the last whole record. */
+export interface Remains {
+  readonly looksLike: 'nothing' | 'tornWrite' | 'damage';
+  /** Where in the file another whole record stands; null if none does. */
+  readonly recordAt: number | null;
+}
+
+/** Looks at what stands in a log behind its last whole record. */
+export async function inspectRemains(disk: Disk, path: string, end: LogEnd): Promise<Remains> {
+  const bytes = await readBehind(disk, path, end.offset);
+  const used = usedBytes(bytes);
+  if (used === 0) return { looksLike: 'nothing', recordAt: null };
+  const looksLike = isTornWrite(bytes, used, end.offset) ? 'tornWrite' : 'damage';
+  const found = findRecord(bytes, used);
+  return { looksLike, recordAt: found === null ? null : end.offset + found };
+}
+
 async function readBehind(disk: Disk, path: string, from: number): Promise<Uint8Array> {
   const file = await disk.open(path, 'read');
   try {
-    return await readRest(file, from);
+    const rest = (await file.size()) - from;
+    const bytes = new Uint8Array(Math.max(0, Math.min(rest, SEARCH_BYTES_MAX)));
+    return bytes.subarray(0, await file.read(bytes, from));
   } finally {
     await file.close();
   }
 }
 
-async function readRest(file: DiskFile, from: number): Promise<Uint8Array> {
-  const rest = (await file.size()) - from;
-  const bytes = new Uint8Array(Math.max(0, Math.min(rest, SEARCH_BYTES_MAX)));
-  return bytes.subarray(0, await file.read(bytes, from));
-}
-
-/**
- * Whether the bytes at the end of a log, where a record should be and is not, are what a write
- * leaves behind of which not everything came to the disk.
- */
-export async function isTornWrite(disk: Disk, path: string, end: LogEnd): Promise<boolean> {
-  const bytes = await readBehind(disk, path, end.offset);
+function isTornWrite(bytes: Uint8Array, used: number, offset: number): boolean {
   if (bytes.length < RECORD_PREFIX_BYTES) return true;
-  const used = usedBytes(bytes);
   const length = readInt32(bytes, 8);
   if (isWholeOtherwise(bytes, used, length)) return false;
   const frameBytes = length > 0 ? recordBytes(bytes, 0) : RECORD_PREFIX_BYTES;
-  return used < frameBytes || hasLostSector(bytes, end.offset, frameBytes);
+  return used < frameBytes || hasLostSector(bytes, offset, frameBytes);
 }
 
 /**
@@ -71,13 +78,6 @@ function isWholeOtherwise(bytes: Uint8Array, used: number, length: number): bool
   return false;
 }
 
-/** How many of `bytes` stand before the zeros at the end. */
-function usedBytes(bytes: Uint8Array): number {
-  let used = bytes.length;
-  while (used > 0 && bytes[used - 1] === 0) used--;
-  return used;
-}
-
 /** Whether one of the sectors that the record at `bytes[0]` is in was never written. */
 function hasLostSector(bytes: Uint8Array, offset: number, frameBytes: number): boolean {
   for (let at = 0; at < frameBytes;) {
@@ -88,29 +88,41 @@ function hasLostSector(bytes: Uint8Array, offset: number, frameBytes: number): b
   return false;
 }
 
-/** The offset of a whole record somewhere behind `from`; null if there is none. */
-export async function findRecordBehind(
-  disk: Disk,
-  path: string,
-  from: number,
-): Promise<number | null> {
-  const bytes = await readBehind(disk, path, from);
+/** Where in `bytes` a whole record starts, behind the first byte; null: nowhere before `used`. */
+function findRecord(bytes: Uint8Array, used: number): number | null {
   const shortest = RECORD_PREFIX_BYTES + TXN_HEADER_BYTES + RECORD_SUFFIX_BYTES;
-  for (let at = 1; at <= bytes.length - shortest; at++) {
+  for (let at = 1; at <= used - shortest; at++) {
     if (readInt32(bytes, at + 8) === 0) {
       // In a run of zeros no record starts earlier than its length can end.
-      const nonZero = nextNonZero(bytes, at + RECORD_PREFIX_BYTES);
-      at = Math.max(at, nonZero - RECORD_PREFIX_BYTES);
-    } else if (readInt32(bytes, at) === 0 && checkRecord(bytes, at, bytes.length) === 'whole') {
-      return from + at;
+      at = Math.max(at, nextNonZero(bytes, at + RECORD_PREFIX_BYTES) - RECORD_PREFIX_BYTES);
+    } else if (readInt32(bytes, at) === 0 && checkRecord(bytes, at, used) === 'whole') {
+      return at;
     }
   }
   return null;
 }
 
-/** Where the next byte that is not zero stands in `bytes`, which begins at a word. */
+/** `bytes` as words, from its start. */
+function wordsOf(bytes: Uint8Array): Int32Array {
+  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
+}
+
+/** How many of `bytes` stand before the zeros at the end. */
+function usedBytes(bytes: Uint8Array): number {
+  const words = wordsOf(bytes);
+  let used = bytes.length;
+  while (used > words.length * 4 && bytes[used - 1] === 0) used--;
+  if (used > words.length * 4) return used;
+  let word = words.length;
+  while (word > 0 && words[word - 1] === 0) word--;
+  used = word * 4;
+  while (used > 0 && bytes[used - 1] === 0) used--;
+  return used;
+}
+
+/** Where the next byte that is not zero stands, at `from` or behind it. */
 function nextNonZero(bytes: Uint8Array, from: number): number {
-  const words = new Int32Array(bytes.buffer, 0, bytes.length >>> 2);
+  const words = wordsOf(bytes);
   let at = from;
   while (at < bytes.length && (at & 3) !== 0 && bytes[at] === 0) at++;
   if ((at & 3) === 0) {

@@ -2,8 +2,8 @@ import type { Disk, DiskFile, Log } from '@aviary/foundation';
 import { StorageError } from './errors.js';
 import { DURABLE_MARK_NAME } from './durable-mark.js';
 import { LOG_HEADER_BYTES } from './log-format.js';
-import { findRecordBehind, isTornWrite } from './log-damage.js';
-import { isCleanEnd, type LogEnd } from './log-scanner.js';
+import { inspectRemains } from './log-damage.js';
+import type { LogEnd } from './log-scanner.js';
 
 /** What was cut from the end of a log: writes that were never acknowledged. */
 export interface TornTail {
@@ -52,15 +52,16 @@ export async function judgeTail(disk: Disk, tail: LogTail): Promise<TailVerdict>
     );
   }
   if (end.why === 'noHeader') return 'remove';
-  const behind = await findRecordBehind(disk, path, end.offset);
-  if (isCleanEnd(end) && behind === null) return 'keep';
-  const isTorn = await isTornWrite(disk, path, end);
-  if (isTorn && (behind === null || durableOffset !== null)) return 'cut';
+  const { looksLike, recordAt } = await inspectRemains(disk, path, end);
+  if (looksLike === 'nothing') return 'keep';
+  // Without a mark, nobody knows whether the records behind were acknowledged, and so this one.
+  const mayCut = recordAt === null || durableOffset !== null;
+  if (looksLike === 'tornWrite' && mayCut) return 'cut';
   throw new StorageError(
     path,
     end.offset,
     `the log is damaged here (${end.why})` +
-      (behind === null ? '' : `, and goes on at byte ${behind}`) +
+      (recordAt === null ? '' : `, and goes on at byte ${recordAt}`) +
       ': restore the file; to accept the loss of everything behind it, cut it to ' +
       `${end.offset} bytes`,
   );

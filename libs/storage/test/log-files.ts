@@ -1,4 +1,5 @@
-import { LogBatch } from '@aviary/storage';
+import { writeInt32, writeUint53 } from '@aviary/foundation';
+import { ADLER32_START, LogBatch, adler32 } from '@aviary/storage';
 import { writeEntry, type LedgerEntry } from './ledger.js';
 
 /** What every log file starts with. */
@@ -34,4 +35,15 @@ export function logFileOf(entries: readonly LedgerEntry[], fileBytes = 0): Uint8
   file.set(LOG_HEADER);
   file.set(records, LOG_HEADER.length);
   return file;
+}
+
+/** The mark beside the logs: the log of `log` was durable up to `offset`. */
+export function markOf(log: number, offset: number): Uint8Array {
+  const bytes = new Uint8Array(28);
+  writeInt32(bytes, 0, 0x41564d4b);
+  writeInt32(bytes, 4, 1);
+  writeUint53(bytes, 8, log);
+  writeUint53(bytes, 16, offset);
+  writeInt32(bytes, 24, adler32(ADLER32_START, bytes, 0, 24));
+  return bytes;
 }
