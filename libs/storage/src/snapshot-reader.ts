@@ -70,9 +70,15 @@ function magicOf(path: string): readonly number[] | null {
   return path.endsWith('.snappy') ? SNAPPY_MAGIC : null;
 }
 
+/** The bytes of a snapshot, uncompressed. */
+interface SnapshotStream {
+  readonly bytes: number;
+  readonly read: (into: Uint8Array, position: number) => Promise<number>;
+}
+
 /** A growing window over the stream, and the checksum of what was taken from it. */
 class CheckedStream {
-  private bytes: Uint8Array = new Uint8Array(CHUNK_BYTES);
+  private bytes: Uint8Array = new Uint8Array(0);
   private start = 0;
   private end = 0;
   private position = 0;
@@ -80,7 +86,7 @@ class CheckedStream {
 
   constructor(
     private readonly path: string,
-    private readonly read: (into: Uint8Array, position: number) => Promise<number>,
+    private readonly source: SnapshotStream,
   ) {}
 
   /** Bytes that were taken so far. */
@@ -91,13 +97,13 @@ class CheckedStream {
   /** Reads more behind what is there; false at the end of the stream. */
   private async fill(): Promise<boolean> {
     const kept = this.end - this.start;
-    const needed = Math.max(CHUNK_BYTES, kept * 2);
+    const needed = Math.max(Math.min(CHUNK_BYTES, this.source.bytes), kept * 2, 1);
     const next = needed > this.bytes.length ? new Uint8Array(needed) : this.bytes;
     next.set(this.bytes.subarray(this.start, this.end));
     this.bytes = next;
     this.start = 0;
     this.end = kept;
-    const read = await this.read(next.subarray(kept), this.position);
+    const read = await this.source.read(next.subarray(kept), this.position);
     this.position += read;
     this.end += read;
     return read > 0;
@@ -216,13 +222,13 @@ async function takeSection(stream: CheckedStream, bytes: number): Promise<[Zxid,
 }
 
 /** Compressed snapshots are undone in memory: ours are never compressed, a migration's may be. */
-async function streamOf(
-  file: DiskFile,
-  path: string,
-): Promise<(into: Uint8Array, position: number) => Promise<number>> {
+async function streamOf(file: DiskFile, path: string): Promise<SnapshotStream> {
+  const bytes = await file.size();
   const isGzip = path.endsWith('.gz');
-  if (!isGzip && !path.endsWith('.snappy')) return (into, position) => file.read(into, position);
-  const packed = new Uint8Array(await file.size());
+  if (!isGzip && !path.endsWith('.snappy')) {
+    return { bytes, read: (into, position) => file.read(into, position) };
+  }
+  const packed = new Uint8Array(bytes);
   await file.read(packed, 0);
   let plain: Uint8Array;
   try {
@@ -230,9 +236,10 @@ async function streamOf(
   } catch (cause) {
     throw new StorageError(path, null, 'the compressed snapshot cannot be unpacked', { cause });
   }
-  return (into, position) => {
+  const read = (into: Uint8Array, position: number): Promise<number> => {
     const part = plain.subarray(position, position + into.length);
     into.set(part);
     return Promise.resolve(part.length);
   };
+  return { bytes: plain.length, read };
 }
