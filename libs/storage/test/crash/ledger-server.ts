@@ -64,10 +64,13 @@ export class LedgerServer implements LogListener {
     }
     log.flush();
     const { lastMade: upTo } = this;
-    return new Promise((done, failed) => {
+    const appended = new Promise<void>((done, failed) => {
       if (this.failure === null) this.waiting.push({ upTo, done, failed });
       else failed(this.failure);
     });
+    // Who appends several waits for the first that fails: the others fail unheard.
+    appended.catch(() => undefined);
+    return appended;
   }
 
   roll(): void {
