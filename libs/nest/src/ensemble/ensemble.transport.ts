@@ -4,7 +4,7 @@ import { NodeDisk, NodeNetwork, SystemClock, SystemRandom } from '@aviary/host';
 import { StandaloneServer, serverOptions } from '@aviary/server';
 import { ENSEMBLE_OPTIONS } from './ensemble.module-definition.js';
 import type { EnsembleOptions } from './ensemble-options.js';
-import { NestLog } from './nest-log.js';
+import { NestLog } from '../logging/nest-log.js';
 import { processEnvironment, processGauges } from './process-gauges.js';
 
 /** Marks handlers that belong to the client port; it has none, since its protocol is ZooKeeper's. */
@@ -36,8 +36,11 @@ export class EnsembleTransport
   private readonly disk = new NodeDisk();
   private readonly server: StandaloneServer;
   private readonly failureListeners: ((reason: string) => void)[] = [];
+  private isServing = false;
+  private hasFailed = false;
   private starting: Promise<void> | null = null;
   private stopping: Promise<void> | null = null;
+  private closeClients: (address: string) => Promise<void> = () => Promise.resolve();
 
   constructor(@Inject(ENSEMBLE_OPTIONS) private readonly options: EnsembleOptions) {
     super();
@@ -90,6 +93,11 @@ export class EnsembleTransport
     this.failureListeners.push(callback as (reason: string) => void);
   }
 
+  /** @internal Closes this application's own clients of the member while it still answers. */
+  beforeClose(closeClients: (address: string) => Promise<void>): void {
+    this.closeClients = closeClients;
+  }
+
   /** The server itself. */
   override unwrap<T = StandaloneServer>(): T {
     return this.server as T;
@@ -98,25 +106,31 @@ export class EnsembleTransport
   private async open(): Promise<void> {
     this._status$.next('starting');
     await this.server.start();
+    this.isServing = true;
     this._status$.next('serving');
   }
 
   private async shut(): Promise<void> {
     await this.starting?.catch(() => undefined);
+    if (this.isServing) await this.closeClients(this.address);
     await this.server.stop();
     this.disk.close();
-    this._status$.next('stopped');
+    if (!this.hasFailed) this._status$.next('stopped');
   }
 
   private fail(reason: string): void {
+    this.isServing = false;
+    this.hasFailed = true;
     this._status$.next('failed');
     for (const listener of this.failureListeners) listener(reason);
     const { onFailure = 'exit' } = this.options;
-    if (onFailure !== 'exit') {
+    if (onFailure === 'exit') {
+      new NestLog('Ensemble').error(reason);
+      process.exit(1);
+    } else {
+      // Clients find out sooner, and go elsewhere, when the port is closed.
+      void this.close();
       onFailure(reason);
-      return;
     }
-    new NestLog('Ensemble').error(reason);
-    process.exit(1);
   }
 }

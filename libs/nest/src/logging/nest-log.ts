@@ -1,7 +1,7 @@
 import type { Log } from '@aviary/foundation';
 import { Logger } from '@nestjs/common';
 
-/** Writes what a member reports through Nest's logger, facts as an object for structured logs. */
+/** Writes what a room reports through Nest's logger, facts as an object for structured logs. */
 export class NestLog implements Log {
   private readonly logger: Logger;
 

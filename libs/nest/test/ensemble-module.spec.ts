@@ -1,0 +1,206 @@
+import 'reflect-metadata';
+import { createConnection } from 'node:net';
+import { ZooKeeper } from '@aviary/client';
+import { DiskError, type DiskFile } from '@aviary/foundation';
+import { NodeDisk } from '@aviary/host';
+import { StandaloneServer } from '@aviary/server';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { AsyncMicroserviceOptions } from '@nestjs/microservices';
+import { Test } from '@nestjs/testing';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import {
+  ENSEMBLE_TRANSPORT,
+  EnsembleModule,
+  EnsembleTransport,
+  ZooKeeperModule,
+  type EnsembleOptions,
+} from '../src/index.js';
+import { KeptLog, memberIn, Takedown, toOwnMember } from './hosted-member.js';
+
+let takedown: Takedown;
+
+beforeEach(() => {
+  takedown = new Takedown();
+});
+
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await takedown.run();
+});
+
+async function started(...imports: DynamicModule[]) {
+  const module = await Test.createTestingModule({ imports }).setLogger(new KeptLog()).compile();
+  return takedown.app(await module.init());
+}
+
+/** Whether somebody listens at `address`. */
+function answers(address: string): Promise<boolean> {
+  const [host = '', port = ''] = address.split(':');
+  return new Promise((done) => {
+    const socket = createConnection({ host, port: Number(port) });
+    socket.once('connect', () => {
+      socket.destroy();
+      done(true);
+    });
+    socket.once('error', () => done(false));
+  });
+}
+
+describe('a hosted member', () => {
+  it('serves from its module’s onModuleInit on, until the end of the application', async () => {
+    const app = await started(memberIn(takedown.directory()));
+    const member = app.get(EnsembleTransport);
+    const { address } = member;
+    const statuses: string[] = [];
+    member.status.subscribe((status) => statuses.push(status));
+    await using zk = new ZooKeeper({ servers: address });
+    await zk.create('/kept', 'yes');
+    expect(member.unwrap()).toBeInstanceOf(StandaloneServer);
+    await zk.close();
+    await app.close();
+    expect(statuses).toEqual(['serving', 'stopped']);
+    expect(await answers(address)).toBe(false);
+  });
+
+  it('finds its data again', async () => {
+    const directory = takedown.directory();
+    const first = await started(memberIn(directory), ZooKeeperModule.forRootAsync(toOwnMember()));
+    await first.get(ZooKeeper).create('/kept', 'yes');
+    await first.close();
+    const second = await started(memberIn(directory), ZooKeeperModule.forRootAsync(toOwnMember()));
+    expect(String((await second.get(ZooKeeper).get('/kept')).data)).toBe('yes');
+  });
+
+  it('takes its options from another module', async () => {
+    const dataDir = takedown.directory();
+    @Module({ providers: [{ provide: 'PLACE', useValue: dataDir }], exports: ['PLACE'] })
+    class PlaceModule {}
+    const app = await started(
+      EnsembleModule.forRootAsync({
+        imports: [PlaceModule],
+        inject: ['PLACE'],
+        useFactory: (place: string): EnsembleOptions => ({ dataDir: place, clientPort: 0 }),
+      }),
+    );
+    expect(await answers(app.get(EnsembleTransport).address)).toBe(true);
+  });
+
+  it('fails the start when its port is taken, and says so', async () => {
+    const first = await started(memberIn(takedown.directory()));
+    const clientPort = Number(first.get(EnsembleTransport).address.split(':')[1]);
+    const module = await Test.createTestingModule({
+      imports: [memberIn(takedown.directory(), { clientPort })],
+    })
+      .setLogger(new KeptLog())
+      .compile();
+    takedown.app(module);
+    await expect(module.init()).rejects.toThrow(new RegExp(`EADDRINUSE.*${clientPort}`));
+  });
+});
+
+describe('a member as a microservice', () => {
+  @Module({})
+  class AppModule {
+    static with(...imports: DynamicModule[]): DynamicModule {
+      return { module: AppModule, imports };
+    }
+  }
+
+  it('is the strategy of createMicroservice', async () => {
+    const module = AppModule.with(memberIn(takedown.directory()));
+    const app = await NestFactory.createMicroservice<AsyncMicroserviceOptions>(module, {
+      logger: new KeptLog(),
+      inject: [EnsembleTransport],
+      useFactory: (strategy: EnsembleTransport) => ({ strategy }),
+    });
+    takedown.app(app);
+    const statuses: string[] = [];
+    app.status.subscribe((status: string) => statuses.push(status));
+    await app.listen();
+    const member = app.get(EnsembleTransport);
+    expect(member.transportId).toBe(ENSEMBLE_TRANSPORT);
+    expect(app.unwrap<StandaloneServer>()).toBe(member.unwrap());
+    expect(await answers(member.address)).toBe(true);
+    await app.close();
+    expect(statuses).toEqual(['starting', 'serving', 'stopped']);
+  });
+
+  it('is connected to a hybrid application, whose own client ends before it', async () => {
+    const module = AppModule.with(
+      ZooKeeperModule.forRootAsync(toOwnMember()),
+      memberIn(takedown.directory()),
+    );
+    const app = takedown.app(await NestFactory.create(module, { logger: new KeptLog() }));
+    const strategy = app.get(EnsembleTransport);
+    app.connectMicroservice({ strategy });
+    await app.startAllMicroservices();
+    await app.listen(0, '127.0.0.1');
+    const zk = app.get(ZooKeeper);
+    await zk.create('/mine', '', { mode: 'ephemeral' });
+    await app.close();
+    expect(zk.state).toEqual({ kind: 'closed', sessionClosed: true });
+  });
+});
+
+describe('a member whose disk fails', () => {
+  /** Makes every commit of files that are opened from now on fail. */
+  function breakDisk(): void {
+    const open = NodeDisk.prototype.open;
+    jest.spyOn(NodeDisk.prototype, 'open').mockImplementation(async function (
+      this: NodeDisk,
+      ...args: Parameters<NodeDisk['open']>
+    ): Promise<DiskFile> {
+      const file = await open.apply(this, args);
+      file.commit = (_bytes, _position, done) =>
+        setImmediate(done, new DiskError('EIO', file.path, 'write and fdatasync'));
+      return file;
+    });
+  }
+
+  it('calls onFailure with one sentence, tells its status, and serves nobody', async () => {
+    breakDisk();
+    const reasons: string[] = [];
+    const heard: string[] = [];
+    const statuses: string[] = [];
+    let failed: () => void = () => undefined;
+    const failure = new Promise<void>((done) => (failed = done));
+    const app = await started(
+      memberIn(takedown.directory(), {
+        onFailure: (reason) => {
+          reasons.push(reason);
+          failed();
+        },
+      }),
+    );
+    const member = app.get(EnsembleTransport);
+    const { address } = member;
+    member.on('failed', (reason) => heard.push(reason));
+    member.status.subscribe((status) => statuses.push(status));
+    await using zk = new ZooKeeper({ servers: address });
+    // Not even the session, which is a write, is acknowledged.
+    zk.create('/lost').catch(() => undefined);
+    await failure;
+    expect(reasons).toHaveLength(1);
+    expect(reasons[0]).toMatch(/EIO/);
+    expect(heard).toEqual(reasons);
+    expect(statuses).toEqual(['serving', 'failed']);
+    await member.close();
+    expect(zk.state.kind).toBe('connecting');
+    expect(await answers(address)).toBe(false);
+    expect(statuses).toEqual(['serving', 'failed']);
+    await zk.close({ deadlineMs: 0 });
+  });
+
+  it('ends the process with status 1 unless told otherwise', async () => {
+    breakDisk();
+    let ended: (status: unknown) => void = () => undefined;
+    const status = new Promise((done) => (ended = done));
+    jest.spyOn(process, 'exit').mockImplementation(((code: unknown) => ended(code)) as never);
+    const app = await started(memberIn(takedown.directory()));
+    await using zk = new ZooKeeper({ servers: app.get(EnsembleTransport).address });
+    zk.create('/lost').catch(() => undefined);
+    expect(await status).toBe(1);
+    await zk.close({ deadlineMs: 0 });
+  });
+});
