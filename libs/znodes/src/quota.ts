@@ -76,7 +76,8 @@ export class QuotaKeeper {
     if (isSystem) {
       const limited = rootNamedBy(path, LIMITS_NAME);
       if (limited !== null) this.roots.add(limited);
-      const counted = rootNamedBy(path, STATS_NAME);
+      // Stats may be there before their limits, where nobody kept them: replay meets them so.
+      const counted = limited ?? rootNamedBy(path, STATS_NAME);
       if (counted !== null) this.countAnew(counted);
     }
     const root = this.rootOf(path);
