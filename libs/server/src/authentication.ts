@@ -1,6 +1,7 @@
-import { JuteError, type JuteReader } from '@aviary/jute';
-import { authPacket, type AuthPacket, type Id } from '@aviary/protocol';
+import { JuteError, type JuteReader, type JuteWriter } from '@aviary/jute';
+import { ErrorCode, authPacket, type AuthPacket, type Id } from '@aviary/protocol';
 import type { AuthSchemes } from '@aviary/znodes';
+import { NO_ZXID, beginReply, endReply } from './reply.js';
 
 /** Longer ids are refused: each may be copied into every list that a client makes. */
 const ID_CHARACTERS_MAX = 1024;
@@ -37,4 +38,19 @@ export function authenticate(
     if (!ids.some((other) => other.scheme === scheme && other.id === id)) ids.push({ scheme, id });
   }
   return ids.length > limits.idsMax ? null : ids;
+}
+
+/** Without a SASL login of its own the reference answers with no token, and so do we. */
+export function answerSasl(out: JuteWriter, xid: number): void {
+  const at = beginReply(out);
+  out.int(-1);
+  endReply(out, at, xid, NO_ZXID, ErrorCode.ok);
+}
+
+/** Whether the holder of `ids` must prove more about itself; null: nothing is enforced. */
+export function mustAuthenticate(
+  enforced: ReadonlySet<string> | null,
+  ids: readonly Id[],
+): boolean {
+  return enforced !== null && !ids.some(({ scheme }) => enforced.has(scheme));
 }

@@ -1,5 +1,4 @@
 import { assert, readInt32, type ByteStream, type StreamHandler } from '@aviary/foundation';
-import { JuteError } from '@aviary/jute';
 import {
   ErrorCode,
   FrameReader,
@@ -18,8 +17,9 @@ import {
   type RequestOrigin,
   type WatchEvent,
 } from '@aviary/znodes';
-import { authenticate } from './authentication.js';
+import { answerSasl, authenticate, mustAuthenticate } from './authentication.js';
 import { ConnectionOutput } from './connection-output.js';
+import { State } from './connection-state.js';
 import { ConnectionStatistics } from './connection-statistics.js';
 import { FirstBytes } from './first-bytes.js';
 import { Handshake } from './handshake.js';
@@ -30,7 +30,7 @@ import { RequestKind, requestKind } from './request-kinds.js';
 import { RequestOrder } from './request-order.js';
 import type { ServerContext } from './server-context.js';
 import type { Session } from './session-tracker.js';
-import type { WriteOwner } from './write-pipeline.js';
+import type { BarrierOwner, WriteOwner } from './write-pipeline.js';
 import type { WriteResults } from './write-results.js';
 
 /** The first frame is a handshake of 45 bytes: nobody gets room for a megabyte without one. */
@@ -41,25 +41,15 @@ const OUTPUT_PART_BYTES = 64 * 1024;
 /** Zxid of the answer to an operation number that nobody knows. */
 const UNKNOWN_ZXID = -1;
 
-const State = {
-  /** Nothing, or too little to tell a four-letter word from a handshake. */
-  new: 0,
-  handshake: 1,
-  /** The session is on its way through the log; what comes meanwhile is kept. */
-  opening: 2,
-  open: 3,
-  /** The last answer is on its way out. */
-  ending: 4,
-  closed: 5,
-} as const;
-
 /**
  * One client's connection: cuts its bytes into requests, answers reads at once and writes when they
  * are applied, each in the order in which they came.
  *
  * A read behind an unanswered write of the same connection waits for it; nobody else does.
  */
-export class ClientConnection implements StreamHandler, FrameSink, Reader, WriteOwner {
+export class ClientConnection
+  implements StreamHandler, FrameSink, Reader, WriteOwner, BarrierOwner
+{
   session: Session | null = null;
   who: Principal;
   readonly establishedMs: number;
@@ -115,7 +105,12 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
 
   /** Since when, on the monotonic clock, it has been without a session, or null if it has one. */
   get sessionlessSinceMs(): number | null {
-    return this.state === State.open || this.state === State.opening ? null : this.nowMs;
+    return this.state >= State.opening && this.state <= State.open ? null : this.nowMs;
+  }
+
+  /** Whether nothing that it is told arrives any more. */
+  get isGone(): boolean {
+    return this.state === State.closed;
   }
 
   // From the stream:
@@ -125,7 +120,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     let at = start;
     if (this.firstBytes !== null) {
       at = this.onFirstBytes(this.firstBytes, bytes, start, end);
-      if (!this.takesFrames) return;
+      if (this.state === State.new || this.state > State.open) return;
     }
     if (this.session !== null) {
       this.nowMs = server.clock.monotonicMs();
@@ -190,13 +185,12 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     const { stoppedAt } = this.frames;
     this.order.waiting.endChunk();
     if (fault !== null) {
-      this.server.log.warn('A client sent a frame that is too long; its connection is closed.', {
-        client: this.stream.remote.address,
-        announcedBytes: fault.announcedBytes,
+      const { announcedBytes } = fault;
+      this.server.flushOutputs();
+      this.server.cutOff(this, 'A client sent a frame that is too long; it is cut off.', {
+        announcedBytes,
         frameBytesMax: this.frames.frameBytesMax,
       });
-      this.server.flushOutputs();
-      this.destroy();
     } else if (this.state === State.opening && stoppedAt < end) {
       this.held = bytes.slice(stoppedAt, end);
     }
@@ -213,16 +207,25 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
       this.state = State.handshake;
       this.takeFrames(head, 0, head.length);
     } else {
-      this.stream.write(Buffer.from(this.server.answerWord(word)));
-      this.end();
+      this.pause.add(PauseReason.closing);
+      const answer = this.server.answerWord(word);
+      if (typeof answer === 'string') this.tell(answer);
+      else void answer.then((text) => this.tell(text));
     }
     return at;
+  }
+
+  /** Says the last thing that is said here. */
+  private tell(text: string): void {
+    this.stream.write(Buffer.from(text));
+    this.end();
+    this.countHeld();
   }
 
   // One frame:
 
   onFrame(bytes: Uint8Array, start: number, end: number): boolean {
-    if (this.state !== State.open) return this.onHandshake(bytes, start, end);
+    if (this.state < State.barred) return this.onHandshake(bytes, start, end);
     if (end - start < REQUEST_HEADER_BYTES) {
       this.destroy();
       return false;
@@ -232,19 +235,26 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     this.statistics.packetsReceived++;
     this.server.traffic.received++;
     const kind = requestKind(type);
-    if (kind === RequestKind.write) this.submit(type, xid, bytes, start, end);
+    if (this.state !== State.open && type !== OpCode.auth && type !== OpCode.sasl) this.bar(xid);
+    else if (kind === RequestKind.write) this.submit(type, xid, bytes, start, end);
     else if (kind === RequestKind.immediate) this.answerAtOnce(type, xid, bytes, start, end);
+    else if (kind === RequestKind.sync) this.sync(type, xid, bytes, start, end);
     else if (this.order.isClear) this.read(type, xid, bytes, start + REQUEST_HEADER_BYTES, end);
     else this.order.defer(bytes, start, end);
     return this.isOpen;
   }
 
-  private get isOpen(): boolean {
-    return this.state === State.open && !this.pause.has(PauseReason.closing);
+  /** Before it has proved who it is a client may do nothing else: not even ping. */
+  private bar(xid: number): void {
+    const error = ErrorCode.sessionClosedRequireSaslAuth;
+    writeBareReply(this.output.writer(), xid, NO_ZXID, error);
+    this.countSent();
+    this.end();
   }
 
-  private get takesFrames(): boolean {
-    return this.firstBytes === null && this.state <= State.open;
+  private get isOpen(): boolean {
+    const { state } = this;
+    return state >= State.barred && state <= State.open && !this.pause.has(PauseReason.closing);
   }
 
   private onHandshake(bytes: Uint8Array, start: number, end: number): boolean {
@@ -266,6 +276,8 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     this.origin.sessionLow = answer.session.low;
     if (!answer.isNew) {
       this.open(answer.response);
+      // What the session asked for on its last connection may still be under way.
+      if (server.pipeline.outstanding > 0) this.waitForApplied();
       return true;
     }
     this.state = State.opening;
@@ -281,9 +293,13 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     const { session, server } = this;
     assert(session !== null, 'a connection is opened with a session');
     session.connection = this;
-    this.state = State.open;
+    this.state = this.isBarred ? State.barred : State.open;
     this.frames.frameBytesMax = server.options.limits.frameBytesMax;
     appendBytes(this.output.writer(), response, 0, response.length);
+  }
+
+  private get isBarred(): boolean {
+    return mustAuthenticate(this.server.options.enforcedAuthSchemes, this.who.ids);
   }
 
   /** The creation of the session is applied. */
@@ -322,10 +338,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     }
     const out = this.output.writer();
     if (type === OpCode.sasl) {
-      // Without a SASL login of its own the reference answers with no token, and so do we.
-      const at = beginReply(out);
-      out.int(-1);
-      endReply(out, at, xid, NO_ZXID, ErrorCode.ok);
+      answerSasl(out, xid);
       this.countSent();
       return;
     }
@@ -343,6 +356,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     }
     this.who = principalOf(gained, server.options.skipAcl);
     this.origin.who = this.who;
+    if (this.state === State.barred && !this.isBarred) this.state = State.open;
   }
 
   private submit(type: number, xid: number, bytes: Uint8Array, start: number, end: number): void {
@@ -352,8 +366,9 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     this.statistics.noteRequest(type, xid, this.nowMs);
     this.order.writeSent();
     origin.xid = xid;
-    if (type === OpCode.reconfig) {
-      pipeline.submitError(ErrorCode.reconfigDisabled, type, origin, this, this.nowMs);
+    const refusal = server.refusalOf(type);
+    if (refusal !== ErrorCode.ok) {
+      pipeline.submitError(refusal, type, origin, this, this.nowMs);
     } else {
       if (type === OpCode.closeSession) this.beginClosing(session);
       const body = server.body.reset(bytes, start + REQUEST_HEADER_BYTES, end);
@@ -371,6 +386,24 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     this.pause.add(PauseReason.closing);
   }
 
+  /** A sync waits for every write that anybody has under way. */
+  private sync(type: number, xid: number, bytes: Uint8Array, start: number, end: number): void {
+    if (this.server.pipeline.outstanding > 0) this.waitForApplied();
+    if (this.order.isClear) this.read(type, xid, bytes, start + REQUEST_HEADER_BYTES, end);
+    else this.order.defer(bytes, start, end);
+  }
+
+  /** Reads that come from now on wait until every write under way is applied, as behind a write. */
+  private waitForApplied(): void {
+    this.order.writeSent();
+    this.server.pipeline.waitForApplied(this);
+  }
+
+  onApplied(): void {
+    this.order.writeDone();
+    if (this.state === State.open) this.runDeferred();
+  }
+
   onWritten(type: number, xid: number, results: WriteResults, tookMs: number): void {
     const { server } = this;
     this.statistics.noteWrite(server.tree.lastZxid, tookMs);
@@ -383,9 +416,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     if (this.state === State.open) {
       const out = this.output.writer();
       const at = beginReply(out);
-      if (results.error === ErrorCode.ok) {
-        appendBytes(out, results.body.bytes, 0, results.body.position);
-      }
+      if (results.error === ErrorCode.ok) results.appendBody(out);
       endReply(out, at, xid, server.tree.lastZxid, results.error);
       this.countSent();
       this.runDeferred();
@@ -396,52 +427,20 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
 
   private read(type: number, xid: number, bytes: Uint8Array, start: number, end: number): void {
     const { server } = this;
-    this.statistics.noteRequest(type, xid, this.nowMs);
-    const out = this.output.writer();
-    const body = server.body.reset(bytes, start, end);
-    const zxid = server.tree.lastZxid;
-    if (type === OpCode.setWatches || type === OpCode.setWatches2) {
-      // What was missed is told before the answer.
-      const error = this.restoreWatches(type);
-      writeBareReply(this.output.writer(), xid, zxid, error);
-      this.countSent();
-    } else if (requestKind(type) === RequestKind.refused) {
+    this.statistics.noteRead(type, xid, this.nowMs, server.tree.lastZxid);
+    if (requestKind(type) === RequestKind.refused) {
       server.log.warn('A client sent an operation that clients may not send; it is cut off.', {
         client: this.stream.remote.address,
         operation: opCodeName(type),
       });
-      writeBareReply(out, xid, UNKNOWN_ZXID, ErrorCode.unimplemented);
+      writeBareReply(this.output.writer(), xid, UNKNOWN_ZXID, ErrorCode.unimplemented);
       this.countSent();
       this.end();
       return;
-    } else {
-      const at = beginReply(out);
-      let error: number;
-      try {
-        error = server.reads.run(type, body, this, out);
-      } catch (cause) {
-        error = this.errorOfRead(cause, type);
-      }
-      endReply(out, at, xid, zxid, error);
-      this.countSent();
     }
-    if (out.position > OUTPUT_PART_BYTES) this.output.flush();
-  }
-
-  private restoreWatches(type: number): number {
-    try {
-      this.server.watchRestorer.run(type, this.server.body, this);
-      return ErrorCode.ok;
-    } catch (cause) {
-      return this.errorOfRead(cause, type);
-    }
-  }
-
-  /** A read changes nothing that others see, so that even a bug of ours ends no more than this. */
-  private errorOfRead(cause: unknown, type: number): number {
-    if (cause instanceof JuteError) return ErrorCode.marshallingError;
-    this.server.cutOff(this, `A ${opCodeName(type)} cannot be answered: ${String(cause)}.`);
-    return ErrorCode.systemError;
+    server.answers.append(type, xid, server.body.reset(bytes, start, end), this, this.output);
+    this.countSent();
+    if (this.output.gatheredBytes > OUTPUT_PART_BYTES) this.output.flush();
   }
 
   /** Runs the requests that waited for nothing but what is done now. */
@@ -472,7 +471,7 @@ export class ClientConnection implements StreamHandler, FrameSink, Reader, Write
     this.countSent();
     if (this.output.pendingBytes > this.server.options.limits.outputBytesMax) {
       this.server.cutOff(this, 'A client does not read what it watches; it is cut off.');
-    } else if (out.position > OUTPUT_PART_BYTES) {
+    } else if (this.output.gatheredBytes > OUTPUT_PART_BYTES) {
       // One transaction may tell a watcher of a hundred thousand nodes.
       this.output.flush();
     }

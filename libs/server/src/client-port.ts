@@ -7,7 +7,7 @@ import {
   type Timer,
 } from '@aviary/foundation';
 import { JuteReader, JuteWriter } from '@aviary/jute';
-import { KeeperState, OpCode, Xid, watcherEvent } from '@aviary/protocol';
+import { ErrorCode, KeeperState, OpCode, Xid, watcherEvent } from '@aviary/protocol';
 import type { DataDirectory } from '@aviary/storage';
 import {
   SYSTEM_PRINCIPAL,
@@ -24,6 +24,7 @@ import { LatencyMeter } from './latency-meter.js';
 import type { ServerOptions } from './options.js';
 import { OutputPool } from './output-pool.js';
 import { PasswordKeeper } from './password-keeper.js';
+import { ReadAnswers } from './read-answers.js';
 import { ReadOperations } from './read-operations.js';
 import { Reaper } from './reaper.js';
 import { beginReply, endReply } from './reply.js';
@@ -35,6 +36,16 @@ import { WatchRestorer } from './set-watches.js';
 import type { RecoveredState } from './tree-recovery.js';
 import { WritePipeline, type PipelineListener, type WriteOwner } from './write-pipeline.js';
 
+/** The writes that a tree at its limits takes no more. */
+const MAKES_GROW: ReadonlySet<number> = new Set([
+  OpCode.create,
+  OpCode.create2,
+  OpCode.createContainer,
+  OpCode.createTTL,
+  OpCode.setData,
+  OpCode.multi,
+]);
+
 const NO_BODY = new Uint8Array(0);
 /** How far connections are cut off when too much is held: not one for each byte too many. */
 const CUT_DOWN_TO = 7 / 8;
@@ -43,6 +54,7 @@ const CUT_DOWN_TO = 7 / 8;
 export class ClientPort implements ServerContext {
   readonly tree: DataTree;
   readonly reads: ReadOperations;
+  readonly answers: ReadAnswers;
   readonly watchRestorer: WatchRestorer;
   readonly pipeline: WritePipeline;
   readonly tracker: SessionTracker;
@@ -99,8 +111,9 @@ export class ClientPort implements ServerContext {
     this.applier = state.applier;
     this.tree = state.tree;
     this.startedMs = ports.clock.monotonicMs();
-    this.reads = new ReadOperations(state.tree, options.limits.outputBytesMax);
-    this.watchRestorer = new WatchRestorer(state.tree);
+    this.reads = new ReadOperations(state.tree, options.limits);
+    this.answers = new ReadAnswers(this);
+    this.watchRestorer = new WatchRestorer(state.tree, options.limits);
     this.passwords = new PasswordKeeper(identity);
     this.tracker = new SessionTracker(ports.clock, options.tickTimeMs, (session) =>
       this.expire(session),
@@ -200,7 +213,17 @@ export class ClientPort implements ServerContext {
     session.connection?.end();
   }
 
-  answerWord(word: string): string {
+  refusalOf(type: number): number {
+    if (type === OpCode.reconfig) return ErrorCode.reconfigDisabled;
+    const { znodesMax, contentBytesMax } = this.options.limits;
+    const { nodes } = this.tree;
+    const isFull = nodes.size >= znodesMax || nodes.contentBytes >= contentBytesMax;
+    // What may make room is always taken.
+    if (!isFull || !MAKES_GROW.has(type)) return ErrorCode.ok;
+    return ErrorCode.quotaExceeded;
+  }
+
+  answerWord(word: string): string | Promise<string> {
     return this.words.answer(word);
   }
 
@@ -268,12 +291,14 @@ export class ClientPort implements ServerContext {
     }
   }
 
-  cutOff(connection: ClientConnection, reason: string): void {
+  cutOff(
+    connection: ClientConnection,
+    reason: string,
+    facts: Readonly<Record<string, unknown>> = {},
+  ): void {
     this.connectionsCut++;
-    this.log.warn(reason, {
-      client: connection.stream.remote.address,
-      heldBytes: connection.heldBytes,
-    });
+    const { heldBytes, stream } = connection;
+    this.log.warn(reason, { client: stream.remote.address, heldBytes, ...facts });
     connection.destroy();
   }
 

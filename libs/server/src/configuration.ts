@@ -125,7 +125,14 @@ function complete({ draft }: Reading): ServerOptions {
   }
   if (draft.minSessionTimeoutMs === -1) delete draft.minSessionTimeoutMs;
   if (draft.maxSessionTimeoutMs === -1) delete draft.maxSessionTimeoutMs;
-  const options = serverOptions({ ...draft, dataLogDir: draft.dataLogDir ?? draft.dataDir });
+  const { isAuthEnforced = false, ...given } = draft;
+  if (isAuthEnforced && given.enforcedAuthSchemes === undefined) {
+    throw new ConfigurationError(
+      'enforce.auth.enabled is yes, but enforce.auth.schemes is not set: name the schemes, such as digest',
+    );
+  }
+  if (!isAuthEnforced) given.enforcedAuthSchemes = null;
+  const options = serverOptions({ ...given, dataLogDir: draft.dataLogDir ?? draft.dataDir });
   const { minSessionTimeoutMs, maxSessionTimeoutMs, limits } = options;
   if (minSessionTimeoutMs > maxSessionTimeoutMs) {
     throw new ConfigurationError(

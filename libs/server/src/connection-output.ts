@@ -19,7 +19,12 @@ export class ConnectionOutput {
 
   /** Bytes that were written and have not left. */
   get pendingBytes(): number {
-    return this.stream.queuedBytes + (this.out?.position ?? 0);
+    return this.stream.queuedBytes + this.gatheredBytes;
+  }
+
+  /** Those of them that wait for the end of the turn. */
+  get gatheredBytes(): number {
+    return this.out === null ? 0 : this.out.position;
   }
 
   /** The buffer to append to; good until the next {@link flush}. */

@@ -25,6 +25,11 @@ export class ConnectionStatistics {
     this.lastMs = nowMs;
   }
 
+  noteRead(type: number, xid: number, nowMs: number, zxid: Zxid): void {
+    this.noteRequest(type, xid, nowMs);
+    this.lastZxid = zxid;
+  }
+
   noteWrite(zxid: Zxid, tookMs: number): void {
     this.lastZxid = zxid;
     this.lastLatencyMs = tookMs;

@@ -5,6 +5,12 @@ import type { ClientPort } from './client-port.js';
 import { metrics } from './metrics.js';
 import { SERVER_VERSION } from './version.js';
 
+/** Bytes of the files in the data directory and in that of the logs. */
+interface Sizes {
+  readonly snapshots: number;
+  readonly logs: number;
+}
+
 /** What `cons` calls the last operation of a connection: the reference's abbreviations. */
 const OPERATION_NAMES: ReadonlyMap<string, string> = new Map([
   ['notification', 'NOTI'],
@@ -59,7 +65,7 @@ export class FourLetterWords {
   constructor(private readonly port: ClientPort) {}
 
   /** The whole text to send before the connection is closed. */
-  answer(word: string): string {
+  answer(word: string): string | Promise<string> {
     if (!this.port.options.fourLetterWords.has(word)) {
       return `${word} is not executed because it is not in the whitelist.\n`;
     }
@@ -79,7 +85,9 @@ export class FourLetterWords {
       case 'cons':
         return `${this.clientLines(inFull)}\n`;
       case 'conf':
-        return this.configurationLines();
+        return this.withSizes((sizes) => this.configurationLines(sizes));
+      case 'dirs':
+        return this.withSizes(sizeLines);
       case 'dump':
         return this.dump();
       case 'envi':
@@ -137,13 +145,22 @@ export class FourLetterWords {
     return lines;
   }
 
-  private configurationLines(): string {
+  /** What tells sizes asks the disk for them; one that does not answer has none. */
+  private async withSizes(tell: (sizes: Sizes) => string): Promise<string> {
+    const { directory } = this.port;
+    const unknown = { snapshots: -1, logs: -1 };
+    return tell((await directory?.sizes().catch(() => unknown)) ?? unknown);
+  }
+
+  private configurationLines({ snapshots, logs }: Sizes): string {
     const { options, local } = this.port;
     return [
       `clientPort=${local.port}`,
       'secureClientPort=-1',
       `dataDir=${options.dataDir}/version-2`,
+      `dataDirSize=${snapshots}`,
       `dataLogDir=${options.dataLogDir}/version-2`,
+      `dataLogSize=${logs}`,
       `tickTime=${options.tickTimeMs}`,
       `maxClientCnxns=${options.limits.connectionsPerAddressMax}`,
       `minSessionTimeout=${options.minSessionTimeoutMs}`,
@@ -213,6 +230,10 @@ export class FourLetterWords {
       text += `${key}\n${values.map((v) => `\t${v}\n`).join('')}`;
     return `${text}\n`;
   }
+}
+
+function sizeLines({ snapshots, logs }: Sizes): string {
+  return `datadir_size: ${snapshots}\nlogdir_size: ${logs}\n`;
 }
 
 function briefly(connection: ClientConnection): string {

@@ -68,6 +68,7 @@ export class Handshake {
     const { minSessionTimeoutMs, maxSessionTimeoutMs } = server.options;
     const timeoutMs = Math.min(Math.max(this.timeoutMs, minSessionTimeoutMs), maxSessionTimeoutMs);
     if (this.sessionHigh === 0 && this.sessionLow === 0) {
+      if (server.tracker.size >= server.options.limits.sessionsMax) return 'close';
       return this.accept(server, server.makeSession(timeoutMs), true);
     }
     const { sessionHigh, sessionLow } = this;

@@ -22,6 +22,16 @@ export interface ServerLimits {
   readonly outputBytesMax: number;
   /** Bytes held for all connections: what they sent in part or waits, and what they do not read. */
   readonly heldBytesMax: number;
+  /** About how much memory the watches of one connection take before no more are set, in bytes. */
+  readonly watchBytesPerConnectionMax: number;
+  /** The same for all connections together. */
+  readonly watchBytesMax: number;
+  /** Sessions that are open before no new one is made; those that are there can be taken up. */
+  readonly sessionsMax: number;
+  /** Nodes of the tree before no more are made. */
+  readonly znodesMax: number;
+  /** Bytes of all paths and data before writes that may add some are refused. */
+  readonly contentBytesMax: number;
   /** Time that a connection has for its handshake, in milliseconds. */
   readonly handshakeMs: number;
   /** Ids that one connection may gather by authentication. */
@@ -60,6 +70,8 @@ export interface ServerOptions {
   readonly fourLetterWords: ReadonlySet<string>;
   /** `DigestAuthenticationProvider.superDigest`; null: nobody is super. */
   readonly superDigest: string | null;
+  /** `enforce.auth.schemes`: a connection must hold an id of one of them; null: it need not. */
+  readonly enforcedAuthSchemes: ReadonlySet<string> | null;
   /** `extendedTypesEnabled`: whether nodes with a time to live can be made. */
   readonly extendedTypesEnabled: boolean;
   /** `enforceQuota`: whether hard limits are kept. */
@@ -84,7 +96,7 @@ export const FOUR_LETTER_WORDS_DEFAULT: readonly string[] = ['isro', 'mntr', 'ru
 export const LIMITS_DEFAULT: ServerLimits = {
   frameBytesMax: FRAME_BYTES_MAX_DEFAULT,
   connectionsPerAddressMax: 1000,
-  connectionsMax: 0,
+  connectionsMax: 60_000,
   outstandingPerConnectionMax: 1000,
   deferredBytesMax: 1 << 20,
   outstandingMax: 20_000,
@@ -92,6 +104,12 @@ export const LIMITS_DEFAULT: ServerLimits = {
   outputHighBytes: 1 << 20,
   outputBytesMax: 16 << 20,
   heldBytesMax: 256 << 20,
+  watchBytesPerConnectionMax: 64 << 20,
+  watchBytesMax: 512 << 20,
+  sessionsMax: 250_000,
+  // Together they end before the memory that node addresses can reach does.
+  znodesMax: 100_000_000,
+  contentBytesMax: 16 * 2 ** 30,
   handshakeMs: 10_000,
   authIdsMax: 64,
 };
@@ -126,6 +144,7 @@ export function serverOptions(
     purgeIntervalMs: null,
     fourLetterWords: new Set(FOUR_LETTER_WORDS_DEFAULT),
     superDigest: null,
+    enforcedAuthSchemes: null,
     extendedTypesEnabled: true,
     enforceQuota: false,
     digestEnabled: true,

@@ -19,6 +19,7 @@ import {
   type Principal,
   type Watcher,
 } from '@aviary/znodes';
+import type { ServerLimits } from './options.js';
 import { appendBytes, appendCounted } from './reply.js';
 
 const NUL = 0;
@@ -37,10 +38,10 @@ export interface Reader extends Watcher {
  * JuteError. When the code is not 0 what was appended is to be thrown away.
  */
 export class ReadOperations {
-  /** @param replyBytesMax The longest reply that many small reads may add up to. */
+  /** Of its limits `outputBytesMax` is the longest reply that many small reads may add up to. */
   constructor(
     private readonly tree: DataTree,
-    private readonly replyBytesMax: number,
+    private readonly limits: ServerLimits,
   ) {}
 
   /** Runs the operation `type`. Only for reads, and not for setWatches. */
@@ -84,7 +85,10 @@ export class ReadOperations {
     const node = nodes.find(body.bytes, start, start + length);
     if (node === NO_NODE) return ErrorCode.noNode;
     if (!this.tree.isAllowed(node, Permission.read, reader.who)) return ErrorCode.noAuth;
-    if (watch) watches.addData(WatchTable.textOf(body.bytes, start, start + length), reader);
+    if (watch) {
+      if (!mayWatch(watches, reader, this.limits)) return ErrorCode.quotaExceeded;
+      watches.addData(WatchTable.textOf(body.bytes, start, start + length), reader);
+    }
     appendBytes(out, nodes.bytes, nodes.valueAt, nodes.valueBytes);
     return ErrorCode.ok;
   }
@@ -96,6 +100,7 @@ export class ReadOperations {
     const end = start + length;
     const watch = body.bool();
     const node = nodes.find(body.bytes, start, end);
+    if (watch && !mayWatch(watches, reader, this.limits)) return ErrorCode.quotaExceeded;
     if (node === NO_NODE) {
       if (body.bytes.subarray(start, end).includes(NUL)) return ErrorCode.badArguments;
       if (watch) watches.addData(WatchTable.textOf(body.bytes, start, end), reader);
@@ -119,8 +124,10 @@ export class ReadOperations {
     const node = this.tree.nodes.find(body.bytes, start, start + length);
     if (node === NO_NODE) return ErrorCode.noNode;
     if (!this.tree.isAllowed(node, Permission.read, reader.who)) return ErrorCode.noAuth;
+    const { watches } = this.tree;
     if (watch) {
-      this.tree.watches.addChild(WatchTable.textOf(body.bytes, start, start + length), reader);
+      if (!mayWatch(watches, reader, this.limits)) return ErrorCode.quotaExceeded;
+      watches.addChild(WatchTable.textOf(body.bytes, start, start + length), reader);
     }
     this.appendChildren(node, out);
     if (withStat) this.appendStat(node, out);
@@ -177,7 +184,7 @@ export class ReadOperations {
    * flag to watch is read and means nothing here.
    */
   private multiRead(body: JuteReader, reader: Reader, out: JuteWriter): number {
-    const positionMax = out.position + this.replyBytesMax;
+    const positionMax = out.position + this.limits.outputBytesMax;
     for (;;) {
       const type = body.int();
       const isDone = body.bool();
@@ -252,6 +259,7 @@ export class ReadOperations {
   private addWatch(body: JuteReader, reader: Reader, out: JuteWriter): number {
     const path = requiredString(body);
     const mode = body.int();
+    if (!mayWatch(this.tree.watches, reader, this.limits)) return ErrorCode.quotaExceeded;
     if (mode === AddWatchMode.persistent) this.tree.watches.addPersistent(path, reader);
     else if (mode === AddWatchMode.persistentRecursive) {
       this.tree.watches.addRecursive(path, reader);
@@ -267,6 +275,17 @@ export class ReadOperations {
     if (type === OpCode.checkWatches) return watches.check(path, reader, watcherType);
     return watches.remove(path, reader, watcherType);
   }
+}
+
+/** Whether the connection may watch one more path; `slack` times the limits. */
+export function mayWatch(
+  watches: WatchTable,
+  reader: Reader,
+  limits: ServerLimits,
+  slack = 1,
+): boolean {
+  if (watches.bytes >= limits.watchBytesMax * slack) return false;
+  return watches.bytesOf(reader) < limits.watchBytesPerConnectionMax * slack;
 }
 
 /** The length of a string that must not be null. */

@@ -8,6 +8,8 @@ export const RequestKind = {
   write: 2,
   /** Answered when it is read, before earlier requests. */
   immediate: 3,
+  /** A read that waits for the writes of all. */
+  sync: 4,
 } as const;
 export type RequestKind = (typeof RequestKind)[keyof typeof RequestKind];
 
@@ -17,7 +19,6 @@ const READ_TYPES = [
   OpCode.getACL,
   OpCode.getChildren,
   OpCode.getChildren2,
-  OpCode.sync,
   OpCode.checkWatches,
   OpCode.removeWatches,
   OpCode.multiRead,
@@ -51,6 +52,7 @@ const TABLE_SIZE = 128;
 const table = new Uint8Array(TABLE_SIZE);
 for (const type of READ_TYPES) table[type + TABLE_OFFSET] = RequestKind.read;
 for (const type of WRITE_TYPES) table[type + TABLE_OFFSET] = RequestKind.write;
+table[OpCode.sync + TABLE_OFFSET] = RequestKind.sync;
 for (const type of IMMEDIATE_TYPES) table[type + TABLE_OFFSET] = RequestKind.immediate;
 
 /** The kind of the operation number `type`, whatever a client sent. */

@@ -7,6 +7,7 @@ import type { LatencyMeter } from './latency-meter.js';
 import type { ServerOptions } from './options.js';
 import type { OutputPool } from './output-pool.js';
 import type { PasswordKeeper } from './password-keeper.js';
+import type { ReadAnswers } from './read-answers.js';
 import type { ReadOperations } from './read-operations.js';
 import type { Session, SessionTracker } from './session-tracker.js';
 import type { WatchRestorer } from './set-watches.js';
@@ -25,6 +26,7 @@ export interface ServerContext {
   readonly log: Log;
   readonly tree: DataTree;
   readonly reads: ReadOperations;
+  readonly answers: ReadAnswers;
   readonly watchRestorer: WatchRestorer;
   readonly pipeline: WritePipeline;
   readonly tracker: SessionTracker;
@@ -42,7 +44,7 @@ export interface ServerContext {
   makeSession(timeoutMs: number): Session;
 
   /** Makes the answer to a four-letter word. */
-  answerWord(word: string): string;
+  answerWord(word: string): string | Promise<string>;
 
   /** The notification of `event` as a whole frame. */
   encodeEvent(event: WatchEvent): Uint8Array;
@@ -52,6 +54,9 @@ export interface ServerContext {
 
   /** A connection makes the server hold so many bytes more; at the limit somebody is cut off. */
   countHeldBytes(more: number): void;
+
+  /** Why a write of that type cannot be taken now: an error code, or 0. */
+  refusalOf(type: number): number;
 
   /** Everything that was noted leaves now. */
   flushOutputs(): void;
@@ -68,5 +73,9 @@ export interface ServerContext {
   connectionClosed(connection: ClientConnection): void;
 
   /** Closes a connection that asks too much of the server, and says so in the log. */
-  cutOff(connection: ClientConnection, reason: string): void;
+  cutOff(
+    connection: ClientConnection,
+    reason: string,
+    facts?: Readonly<Record<string, unknown>>,
+  ): void;
 }

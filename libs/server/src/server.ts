@@ -60,6 +60,9 @@ export class StandaloneServer {
   private transactions: TransactionLog | null = null;
   private snapshotter: Snapshotter | null = null;
   private purgeTimer: Timer | null = null;
+  private hasLogFailed = false;
+  private starting: Promise<void> | null = null;
+  private stopping: Promise<void> | null = null;
 
   /**
    * @param onFailure Called once, when the server can no longer keep its promises, with one
@@ -78,7 +81,8 @@ export class StandaloneServer {
   }
 
   /**
-   * Recovers what is on the disk and opens the client port.
+   * Recovers what is on the disk and opens the client port. A start that fails closes what it had
+   * opened; the state is then `failed`.
    *
    * @throws {StorageError} What is on the disk cannot be trusted; nothing was changed.
    * @throws {DiskError} The directories cannot be read or written.
@@ -87,6 +91,17 @@ export class StandaloneServer {
   async start(): Promise<void> {
     assert(this.state === 'new', 'a server is started once');
     this.state = 'recovering';
+    this.starting = this.run();
+    try {
+      await this.starting;
+    } catch (error) {
+      this.state = 'failed';
+      await this.close();
+      throw error;
+    }
+  }
+
+  private async run(): Promise<void> {
     const { options, ports } = this;
     const directory = new DataDirectory(ports.disk, ports.clock, options);
     const recovery = new TreeRecovery(
@@ -108,18 +123,30 @@ export class StandaloneServer {
     this.schedulePurge(snapshotter);
   }
 
-  /** Closes the port, lets what is under way come to its end, and closes the files. */
-  async stop(): Promise<void> {
-    if (this.state === 'stopped' || this.state === 'stopping') return;
-    const hasFailed = this.state === 'failed';
-    if (!hasFailed) this.state = 'stopping';
+  /**
+   * Closes the port, lets what is under way come to its end, and closes the files. A start that is
+   * under way comes to its end first. May be called again: all calls end together.
+   */
+  stop(): Promise<void> {
+    this.stopping ??= this.runStop();
+    return this.stopping;
+  }
+
+  private async runStop(): Promise<void> {
+    if (this.state === 'serving') this.port?.stopServing();
+    if (this.state !== 'failed') this.state = 'stopping';
+    await this.starting?.catch(() => undefined);
+    await this.close();
+    if (this.state === 'stopping') this.state = 'stopped';
+  }
+
+  private async close(): Promise<void> {
     this.purgeTimer?.cancel();
     this.port?.stopServing();
     await this.listener?.close();
-    if (!hasFailed) await this.transactions?.close();
+    if (!this.hasLogFailed) await this.transactions?.close();
     this.port?.closeConnections();
     await this.snapshotter?.close();
-    if (!hasFailed) this.state = 'stopped';
   }
 
   /** What monitoring wants to know; null before it serves. */
@@ -153,6 +180,7 @@ export class StandaloneServer {
       enforceQuota: options.enforceQuota,
       digestEnabled: options.digestEnabled,
       // Readers of logs and proposals take this much: jute.maxbuffer and as much again.
+      containerNeverUsedMs: options.containerNeverUsedMs,
       transactionBytesMax: 2 * options.limits.frameBytesMax,
     });
     const policy = new SnapshotPolicy(options, ports.random);
@@ -167,7 +195,7 @@ export class StandaloneServer {
     port.directory = directory;
     port.syncs = log.syncs;
     port.start();
-    this.state = 'serving';
+    if (this.state === 'recovering') this.state = 'serving';
     this.listener = await ports.network.listen(
       { address: options.clientAddress, port: options.clientPort, backlog: options.backlog },
       (stream: ByteStream) => port.accept(stream),
@@ -224,7 +252,8 @@ export class StandaloneServer {
   }
 
   private fail(error: DiskError): void {
-    if (this.state === 'failed') return;
+    if (this.hasLogFailed) return;
+    this.hasLogFailed = true;
     this.state = 'failed';
     this.port?.stopServing();
     this.port?.abandonConnections();

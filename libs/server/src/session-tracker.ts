@@ -93,7 +93,9 @@ export class SessionTracker {
 
   /** Notes that the session was heard of at `monotonicMs`. */
   touch(session: Session, monotonicMs: number): void {
-    const tick = this.tickOf(monotonicMs - this.pausedMs + session.timeoutMs) + 1;
+    const wanted = this.tickOf(monotonicMs - this.pausedMs + session.timeoutMs) + 1;
+    // A bucket that was looked at is never looked at again.
+    const tick = Math.max(wanted, this.nextTick + 1);
     if (tick === session.expiryTick || session.isClosing) return;
     this.leaveBucket(session);
     session.expiryTick = tick;

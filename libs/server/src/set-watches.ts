@@ -1,11 +1,20 @@
 import { JuteError, type JuteReader } from '@aviary/jute';
 import { OpCode, Permission, StatOffset, WatchEventType } from '@aviary/protocol';
 import { NO_NODE, type DataTree } from '@aviary/znodes';
-import type { Reader } from './read-operations.js';
+import type { ServerLimits } from './options.js';
+import { mayWatch, type Reader } from './read-operations.js';
 import { compare64 } from './reply.js';
 
 /** Zxid of events that belong to no transaction: what was missed while away. */
 const CATCH_UP_ZXID = -1;
+
+/** What was set one by one may come in another order: what fitted then has to fit now. */
+const RESTORE_SLACK = 2;
+
+/** A reader that may go while it is told something. */
+export interface ClosableReader extends Reader {
+  readonly isGone: boolean;
+}
 
 type WatchRule = (path: string, node: number) => void;
 
@@ -18,10 +27,18 @@ type WatchRule = (path: string, node: number) => void;
 export class WatchRestorer {
   private readonly encoder = new TextEncoder();
 
-  constructor(private readonly tree: DataTree) {}
+  constructor(
+    private readonly tree: DataTree,
+    private readonly limits: ServerLimits,
+  ) {}
 
-  /** Runs setWatches or setWatches2. @throws {JuteError} The body is no such record. */
-  run(type: number, body: JuteReader, reader: Reader): void {
+  /**
+   * Runs setWatches or setWatches2.
+   *
+   * @returns Whether all watches are set. If not the reader has gone, or watches too much.
+   * @throws {JuteError} The body is no such record; nothing was changed.
+   */
+  run(type: number, body: JuteReader, reader: ClosableReader): boolean {
     const { watches, nodes } = this.tree;
     const seenAt = body.skip(8);
     const isNewer = (field: number) =>
@@ -52,7 +69,7 @@ export class WatchRestorer {
     const rules = [data, exist, child];
     if (type === OpCode.setWatches2) rules.push(persistent, recursive);
     this.checkLists(body, rules.length);
-    for (const rule of rules) this.forEachPath(body, rule);
+    return rules.every((rule) => this.forEachPath(body, reader, rule));
   }
 
   /** Reads all lists once before any watch is set, so that a broken request changes nothing. */
@@ -67,14 +84,18 @@ export class WatchRestorer {
     body.position = start;
   }
 
-  private forEachPath(body: JuteReader, rule: WatchRule): void {
+  private forEachPath(body: JuteReader, reader: ClosableReader, rule: WatchRule): boolean {
     const count = body.count(4);
     for (let i = 0; i < count; i++) {
+      // Told too much it may have been cut off: a watch of who has gone would stay for ever.
+      if (reader.isGone) return false;
+      if (!mayWatch(this.tree.watches, reader, this.limits, RESTORE_SLACK)) return false;
       const path = body.ustring() ?? '';
       const bytes = this.encoder.encode(path);
       const node = this.tree.nodes.find(bytes, 0, bytes.length);
       if (node !== NO_NODE) this.tree.nodes.select(node);
       rule(path, node);
     }
+    return true;
   }
 }

@@ -11,6 +11,8 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 /** The options that the settings fill in. */
 export type OptionsDraft = Writable<Partial<Omit<ServerOptions, 'limits'>>> & {
   limits: Writable<Partial<ServerLimits>>;
+  /** `enforce.auth.enabled`: whether the schemes that are named are enforced. */
+  isAuthEnforced?: boolean;
 };
 
 /** Puts the value of a setting into a draft; returns what is wrong with it, or null. */
@@ -25,6 +27,8 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 };
 const INT_MAX = 0x7fff_ffff;
 const ON = new Set(['yes', 'true']);
+/** By what a client can prove who it is. */
+const AUTH_SCHEMES: readonly string[] = ['digest', 'ip', 'super'];
 const OFF = new Set(['no', 'false']);
 
 function integer(
@@ -82,6 +86,18 @@ const whitelist: Apply = (draft, value) => {
   return null;
 };
 
+const enforcedSchemes: Apply = (draft, value) => {
+  const schemes = value.split(',').map((scheme) => scheme.trim());
+  const unknown = schemes.filter((scheme) => !AUTH_SCHEMES.includes(scheme));
+  if (unknown.length > 0) return `must name schemes out of ${AUTH_SCHEMES.join(', ')}`;
+  draft.enforcedAuthSchemes = new Set(schemes);
+  return null;
+};
+
+/** What cannot be kept must not be promised: passing it over would leave the door open. */
+const notOffered: Apply = (_draft, value) =>
+  OFF.has(value.toLowerCase()) ? null : 'must be no, since this server has no SASL login';
+
 /** The settings of a server, by their names in ZooKeeper's configuration file. */
 export const SETTINGS: ReadonlyMap<string, Apply> = new Map<string, Apply>([
   ['dataDir', text((draft, value) => (draft.dataDir = value))],
@@ -108,6 +124,10 @@ export const SETTINGS: ReadonlyMap<string, Apply> = new Map<string, Apply>([
   ['digest.enabled', toggle((draft, value) => (draft.digestEnabled = value))],
   ['extendedTypesEnabled', toggle((draft, value) => (draft.extendedTypesEnabled = value))],
   ['DigestAuthenticationProvider.superDigest', text((d, v) => (d.superDigest = v))],
+  ['enforce.auth.enabled', toggle((draft, value) => (draft.isAuthEnforced = value))],
+  ['enforce.auth.schemes', enforcedSchemes],
+  ['sessionRequireClientSASLAuth', notOffered],
+  ['nio.sessionlessCnxnTimeout', integer(1, INT_MAX, (d, v) => (d.limits.handshakeMs = v))],
   ['znode.container.checkIntervalMs', integer(1, INT_MAX, (d, v) => (d.reaperIntervalMs = v))],
   ['znode.container.maxPerMinute', integer(1, INT_MAX, (d, v) => (d.reapedPerMinuteMax = v))],
   [

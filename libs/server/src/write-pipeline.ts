@@ -23,6 +23,11 @@ export interface WriteOwner {
   onWritten(type: number, xid: number, results: WriteResults, tookMs: number): void;
 }
 
+/** Whoever waits for all transactions that were under way at some moment. */
+export interface BarrierOwner {
+  onApplied(): void;
+}
+
 /** Whom the pipeline tells. */
 export interface PipelineListener {
   /** So many transactions, of so many bytes in the log, were just applied and answered. */
@@ -44,6 +49,8 @@ export class WritePipeline implements LogListener {
   private isFlushDue = false;
   /** The wall clock when the first write of this turn came: one stamp serves the whole turn. */
   private turnWallMs = 0;
+  /** Who waits for a transaction without owning it; the zxids ascend. */
+  private readonly barriers: { readonly zxid: Zxid; readonly owner: BarrierOwner }[] = [];
 
   constructor(
     private readonly tree: DataTree,
@@ -115,6 +122,11 @@ export class WritePipeline implements LogListener {
     this.finishSubmit(log, zxid, type, origin.xid, owner, nowMs);
   }
 
+  /** Tells `owner` once the last transaction that is made now is applied; there must be one. */
+  waitForApplied(owner: BarrierOwner): void {
+    this.barriers.push({ zxid: this.lastMade, owner });
+  }
+
   private stampMs(): number {
     if (!this.isFlushDue) this.turnWallMs = this.clock.wallMs();
     return this.turnWallMs;
@@ -156,9 +168,20 @@ export class WritePipeline implements LogListener {
       applier.apply(bytes, start, batch.endOf(i), 'trust', results);
       results.finish();
       owner?.onWritten(type, xid, results, tookMs);
+      if (this.barriers.length > 0) this.passBarriers();
     }
     this.changes.applied(this.tree.lastZxid);
     this.listener.onApplied(batch.count, batch.byteLength);
+  }
+
+  private passBarriers(): void {
+    const { barriers, tree } = this;
+    let passed = 0;
+    while (passed < barriers.length && barriers[passed].zxid <= tree.lastZxid) {
+      barriers[passed].owner.onApplied();
+      passed++;
+    }
+    barriers.splice(0, passed);
   }
 
   onFailure(error: DiskError): void {

@@ -1,6 +1,6 @@
 import { JuteWriter } from '@aviary/jute';
 import { ErrorCode, MULTI_HEADER_BYTES, OpCode, STAT_BYTES } from '@aviary/protocol';
-import type { DataTree, ResultSink } from '@aviary/znodes';
+import { NO_NODE, type DataTree, type ResultSink } from '@aviary/znodes';
 import { writeMultiHeader } from './read-operations.js';
 import { appendBytes, appendCounted } from './reply.js';
 
@@ -16,9 +16,11 @@ function resultType(type: number): number {
 export class WriteResults implements ResultSink {
   /** Error code of the reply. */
   error: number = ErrorCode.ok;
-  /** Body of the reply. */
-  readonly body = new JuteWriter(1024);
+  /** Body of the reply, unless it is a Stat alone. */
+  private readonly body = new JuteWriter(1024);
   private isMulti = false;
+  /** The node whose Stat is the whole body: most writes set data, and need no copy in between. */
+  private statNode = NO_NODE;
 
   constructor(private readonly tree: DataTree) {}
 
@@ -32,6 +34,13 @@ export class WriteResults implements ResultSink {
     this.error = ErrorCode.ok;
     this.body.clear();
     this.isMulti = type === OpCode.multi;
+    this.statNode = NO_NODE;
+  }
+
+  /** Appends the body to a reply; only until the tree changes again. */
+  appendBody(out: JuteWriter): void {
+    if (this.statNode === NO_NODE) appendBytes(out, this.body.bytes, 0, this.body.position);
+    else this.appendStat(out, this.statNode);
   }
 
   /** Closes the body, if it needs closing. */
@@ -43,12 +52,16 @@ export class WriteResults implements ResultSink {
   created(type: number, node: number, bytes: Uint8Array, start: number, end: number): void {
     this.beginPart(resultType(type), ErrorCode.ok);
     appendCounted(this.body, bytes, start, end - start);
-    if (type !== OpCode.create) this.appendStat(node);
+    if (type !== OpCode.create) this.appendStat(this.body, node);
   }
 
   changed(type: number, node: number): void {
+    if (!this.isMulti) {
+      this.statNode = node;
+      return;
+    }
     this.beginPart(type, ErrorCode.ok);
-    this.appendStat(node);
+    this.appendStat(this.body, node);
   }
 
   done(type: number): void {
@@ -69,9 +82,9 @@ export class WriteResults implements ResultSink {
     writeMultiHeader(this.body, this.body.reserve(MULTI_HEADER_BYTES), type, false, error);
   }
 
-  private appendStat(node: number): void {
+  private appendStat(out: JuteWriter, node: number): void {
     const { nodes } = this.tree;
     nodes.select(node);
-    appendBytes(this.body, nodes.bytes, nodes.statAt, STAT_BYTES);
+    appendBytes(out, nodes.bytes, nodes.statAt, STAT_BYTES);
   }
 }

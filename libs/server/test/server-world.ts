@@ -101,7 +101,11 @@ export class ServerWorld {
 
   /** As {@link boot}, without waiting. */
   begin(given: ServerWorldOptions['server'] = {}): Promise<void> {
-    const process = this.host.restart();
+    return this.startIn(this.host.restart(), given);
+  }
+
+  /** As {@link begin}, in a process that may already do something else. */
+  startIn(process: SimulatedProcess, given: ServerWorldOptions['server'] = {}): Promise<void> {
     const { clock, random, disk, network } = process;
     const options: ServerOptions = serverOptions({
       dataDir: DATA_DIRECTORY,

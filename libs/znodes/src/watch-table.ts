@@ -46,6 +46,12 @@ interface WatchedPath {
   readonly modes: Map<Watcher, number>;
 }
 
+/** What one connection watches. */
+interface Watched {
+  readonly paths: Set<WatchedPath>;
+  bytes: number;
+}
+
 /** Numbers of watches, for monitoring. */
 export interface WatchCounts {
   readonly connections: number;
@@ -55,6 +61,13 @@ export interface WatchCounts {
 
 // What looks like a byte order mark is part of a path that does not exist, and no path to drop it from.
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** About what a watch costs besides its path: its places in the tables. */
+const WATCH_BYTES = 200;
+
+function bytesOf(watched: WatchedPath): number {
+  return WATCH_BYTES + watched.path.length;
+}
 
 function bitCount(bits: number): number {
   let count = 0;
@@ -79,10 +92,11 @@ function* ancestorsOf(path: string): IterableIterator<string> {
  */
 export class WatchTable {
   private readonly byPath = new Map<string, WatchedPath>();
-  private readonly byWatcher = new Map<Watcher, Set<WatchedPath>>();
+  private readonly byWatcher = new Map<Watcher, Watched>();
   private readonly filter = new WatchFilter();
   private recursiveWatches = 0;
   private totalWatches = 0;
+  private totalBytes = 0;
 
   /** @param hash Of a path, as the node store counts it. */
   constructor(private readonly hash: (path: string) => number) {}
@@ -90,6 +104,16 @@ export class WatchTable {
   /** Watches of all modes together. A persistent one counts once. */
   get size(): number {
     return this.totalWatches;
+  }
+
+  /** About how much memory all watches take. */
+  get bytes(): number {
+    return this.totalBytes;
+  }
+
+  /** About how much memory the watches of one connection take. */
+  bytesOf(watcher: Watcher): number {
+    return this.byWatcher.get(watcher)?.bytes ?? 0;
   }
 
   /** Whether a change of the path with this hash could interest anybody. */
@@ -138,9 +162,9 @@ export class WatchTable {
 
   /** Forgets a connection that has gone. */
   removeAll(watcher: Watcher): void {
-    const paths = this.byWatcher.get(watcher);
-    if (paths === undefined) return;
-    for (const watched of [...paths]) this.takeAway(watched, watcher, -1);
+    const held = this.byWatcher.get(watcher);
+    if (held === undefined) return;
+    for (const watched of [...held.paths]) this.takeAway(watched, watcher, -1);
   }
 
   /**
@@ -209,9 +233,15 @@ export class WatchTable {
     this.totalWatches++;
     if (mode === Mode.recursive) this.recursiveWatches++;
     if (held !== 0) return;
-    const paths = this.byWatcher.get(watcher);
-    if (paths === undefined) this.byWatcher.set(watcher, new Set([watched]));
-    else paths.add(watched);
+    const bytes = bytesOf(watched);
+    this.totalBytes += bytes;
+    const all = this.byWatcher.get(watcher);
+    if (all === undefined) {
+      this.byWatcher.set(watcher, { paths: new Set([watched]), bytes });
+    } else {
+      all.paths.add(watched);
+      all.bytes += bytes;
+    }
   }
 
   private takeAway(watched: WatchedPath, watcher: Watcher, modes: number): void {
@@ -229,9 +259,13 @@ export class WatchTable {
       this.byPath.delete(watched.path);
       this.filter.remove(watched.hash);
     }
-    const paths = this.byWatcher.get(watcher);
-    paths?.delete(watched);
-    if (paths?.size === 0) this.byWatcher.delete(watcher);
+    const bytes = bytesOf(watched);
+    this.totalBytes -= bytes;
+    const all = this.byWatcher.get(watcher);
+    if (all === undefined) return;
+    all.paths.delete(watched);
+    all.bytes -= bytes;
+    if (all.paths.size === 0) this.byWatcher.delete(watcher);
   }
 
   /**
