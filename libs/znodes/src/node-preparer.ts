@@ -25,7 +25,8 @@ import { aclList, aclListOf, isWireFormOf, type AclList } from './acl-table.js';
 import type { DataTree } from './data-tree.js';
 import { StatImageOffset, ttlIn, ttlOwnerHigh } from './node-digest.js';
 import { NodeKind, PATH_BYTES_MAX } from './node-record.js';
-import type { OutstandingChanges, PendingNode } from './outstanding-changes.js';
+import type { OutstandingChanges } from './outstanding-changes.js';
+import type { PendingNode } from './pending-node.js';
 import type { QuotaKeeper } from './quota.js';
 import type { PreparerOptions, RequestOrigin } from './request-preparer.js';
 import {
@@ -34,6 +35,7 @@ import {
   isCreateMode,
   isUndeletable,
   lastSlash,
+  missingError,
   parentEnd,
   readCreateRequest,
   writeSequence,
@@ -177,11 +179,11 @@ export class NodePreparer {
     const pathStart = pathEnd - pathLength;
     const dataLength = skipBuffer(body);
     const dataBytes = Math.max(dataLength, 0);
-    const dataStart = body.position - dataBytes;
+    const dataEnd = body.position;
+    const dataStart = dataEnd - dataBytes;
     const version = body.int();
-    if (!isValidPathBytes(bytes, pathStart, pathEnd)) return ErrorCode.badArguments;
     const pending = this.changes.find(bytes, pathStart, pathEnd);
-    if (pending === null) return ErrorCode.noNode;
+    if (pending === null) return missingError(bytes, pathStart, pathEnd);
     if (!this.isAllowed(pending, Permission.write)) return ErrorCode.noAuth;
     const growth = dataBytes - pending.dataBytes;
     if (this.isOverQuota(bytes, pathStart, pathEnd, 0, growth)) return ErrorCode.quotaExceeded;
@@ -197,8 +199,10 @@ export class NodePreparer {
     writeUint53(pending.image, StatImageOffset.mtime, this.timeMs);
     changes.setContent(pending, bytes, pathStart, pathEnd, bytes, dataStart, dataBytes);
     changes.settle(pending);
-    this.writeBytes(bytes, pathStart, pathLength);
-    this.writeBytes(bytes, dataStart, dataLength);
+    // The record begins as the request does: with the path and the data, each behind its length.
+    const start = pathStart - 4;
+    const at = writer.reserve(dataEnd - start);
+    copyBytes(bytes, start, writer.bytes, at, dataEnd - start);
     writer.int(newVersion);
     return ErrorCode.ok;
   }
@@ -238,9 +242,8 @@ export class NodePreparer {
     const end = body.position;
     const start = end - length;
     const version = body.int();
-    if (!isValidPathBytes(bytes, start, end)) return ErrorCode.badArguments;
     const pending = this.changes.find(bytes, start, end);
-    if (pending === null) return ErrorCode.noNode;
+    if (pending === null) return missingError(bytes, start, end);
     if (!this.isAllowed(pending, Permission.read)) return ErrorCode.noAuth;
     if (version !== ANY_VERSION && version !== pending.version) return ErrorCode.badVersion;
     if (!this.fits(length, 0)) return ErrorCode.badArguments;

@@ -1,88 +1,11 @@
-import { readInt32, writeInt32, writeUint53, zxidFromHalves, type Zxid } from '@aviary/foundation';
-import { OPEN_ACL } from '@aviary/protocol';
-import { aclListOf, type AclList } from './acl-table.js';
+import { readInt32, type Zxid } from '@aviary/foundation';
 import type { DataTree } from './data-tree.js';
-import {
-  STAT_IMAGE_BYTES,
-  StatImageOffset,
-  digestOfContent,
-  digestOfStat,
-  isSystemPath,
-} from './node-digest.js';
-import { NO_NODE, NodeKind, StatOffset } from './node-record.js';
+import { digestOfContent, digestOfStat, isSystemPath } from './node-digest.js';
+import { NO_NODE, StatOffset } from './node-record.js';
+import { PendingByNumber } from './pending-by-number.js';
+import { PendingNode } from './pending-node.js';
 import { PendingUsage } from './pending-usage.js';
 import { TreeDigest } from './tree-digest.js';
-
-const openList = aclListOf(OPEN_ACL);
-
-/**
- * A node as it will be once every transaction that has been made is applied. Created, deleted and
- * changed nodes have one each, and the parents of the first two.
- */
-export class PendingNode {
-  /**
-   * The path, one character per byte of its UTF-8 form. Only of nodes that are created or deleted:
-   * the others are found by their number.
-   */
-  key = '';
-  /** The last transaction that touches it. */
-  zxid: Zxid = 0;
-  exists = false;
-  kind: NodeKind = NodeKind.persistent;
-  acl: AclList = openList;
-  children = 0;
-  dataBytes = 0;
-  /** Its number in the tree, or NO_NODE while it is not there. */
-  node = NO_NODE;
-  /** Whether it is in the index: somebody touched it, and not all that touched it is applied. */
-  isIndexed = false;
-  /** The Stat, in the order in which it is digested. */
-  readonly image = new Uint8Array(STAT_IMAGE_BYTES);
-  /** Whether it counts in the digest of the tree: nodes below `/zookeeper` do not. */
-  isDigested = true;
-  digest = 0;
-  /** The state of the digest after path and data, once somebody needed it. */
-  contentState = 0;
-  isContentKnown = false;
-
-  get version(): number {
-    return readInt32(this.image, StatImageOffset.version);
-  }
-
-  get aversion(): number {
-    return readInt32(this.image, StatImageOffset.aversion);
-  }
-
-  /** Children ever created, unsigned: the number that a sequential child would get. */
-  get childrenCreated(): number {
-    return readInt32(this.image, StatImageOffset.childrenCreated) >>> 0;
-  }
-
-  setField(offset: number, value: number): void {
-    writeInt32(this.image, offset, value);
-  }
-
-  setZxid(offset: number, zxid: Zxid): void {
-    writeUint53(this.image, offset, zxid);
-  }
-
-  copy(other: PendingNode): void {
-    this.key = other.key;
-    this.zxid = other.zxid;
-    this.exists = other.exists;
-    this.kind = other.kind;
-    this.acl = other.acl;
-    this.children = other.children;
-    this.dataBytes = other.dataBytes;
-    this.node = other.node;
-    this.isIndexed = other.isIndexed;
-    this.image.set(other.image);
-    this.isDigested = other.isDigested;
-    this.digest = other.digest;
-    this.contentState = other.contentState;
-    this.isContentKnown = other.isContentKnown;
-  }
-}
 
 /** What a multi did to a node: its state before, null when nothing was outstanding for it. */
 interface Undo {
@@ -101,7 +24,7 @@ export class OutstandingChanges {
   readonly usage = new PendingUsage();
 
   /** By number, for nodes that the tree has; by path, for those that it has not. */
-  private readonly byNode = new Map<number, PendingNode>();
+  private readonly byNode = new PendingByNumber();
   private readonly byKey = new Map<string, PendingNode>();
   /** Every touch in zxid order, to know when a node's last transaction is applied. */
   private touched: PendingNode[] = [];
@@ -284,13 +207,13 @@ export class OutstandingChanges {
   private index(pending: PendingNode): void {
     pending.isIndexed = true;
     if (pending.node === NO_NODE) this.byKey.set(pending.key, pending);
-    else this.byNode.set(pending.node, pending);
+    else this.byNode.add(pending);
   }
 
   private unindex(pending: PendingNode): void {
     pending.isIndexed = false;
     if (pending.node === NO_NODE) this.byKey.delete(pending.key);
-    else this.byNode.delete(pending.node);
+    else this.byNode.remove(pending);
   }
 
   /** The tree shows the last change of `pending`. It also gets the digest that was computed for it. */
@@ -340,8 +263,3 @@ export function keyOf(bytes: Uint8Array, start: number, end: number): string {
 const { latin1Slice } = Buffer.prototype as unknown as {
   latin1Slice: (this: Uint8Array, start: number, end: number) => string;
 };
-
-/** The zxid in a field of a pending node's Stat. */
-export function zxidIn(pending: PendingNode, offset: number): Zxid {
-  return zxidFromHalves(readInt32(pending.image, offset), readInt32(pending.image, offset + 4));
-}

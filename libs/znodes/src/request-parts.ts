@@ -1,5 +1,6 @@
+import { isValidPathBytes } from '@aviary/foundation';
 import { JuteError, type JuteReader, type JuteWriter } from '@aviary/jute';
-import { CreateMode, OpCode, isEphemeral, isTtl } from '@aviary/protocol';
+import { CreateMode, ErrorCode, OpCode, isEphemeral, isTtl } from '@aviary/protocol';
 import { NodeKind } from './node-record.js';
 import { skipAcls, skipBuffer, skipString } from './transaction-parts.js';
 
@@ -125,6 +126,11 @@ export function lastSlash(bytes: Uint8Array, start: number, end: number): number
     else if (byte === NUL) return -1;
   }
   return slash;
+}
+
+/** Why nothing was found at a path. What was found needs no look at its path: the tree has it. */
+export function missingError(bytes: Uint8Array, start: number, end: number): number {
+  return isValidPathBytes(bytes, start, end) ? ErrorCode.noNode : ErrorCode.badArguments;
 }
 
 /** Where the path of the parent ends, given the last slash: the root is its own first slash. */

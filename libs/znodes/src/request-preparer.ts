@@ -11,7 +11,8 @@ import type { Principal } from './acl-rules.js';
 import type { DataTree } from './data-tree.js';
 import { NodePreparer } from './node-preparer.js';
 import { NodeKind } from './node-record.js';
-import type { OutstandingChanges, PendingNode } from './outstanding-changes.js';
+import type { OutstandingChanges } from './outstanding-changes.js';
+import type { PendingNode } from './pending-node.js';
 import type { QuotaKeeper } from './quota.js';
 import { countMulti, skipOperation } from './request-parts.js';
 
