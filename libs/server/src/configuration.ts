@@ -96,12 +96,22 @@ export function readConfiguration(
   for (const [key, value] of Object.entries(defaults)) reading.apply(key, value, 'defaults');
   // Unless an address is given ZooKeeper listens on all of them.
   if (source !== null) reading.draft.clientAddress = null;
-  for (const { key, value, line } of source === null ? [] : parseProperties(source.text)) {
-    const name = key.startsWith(PREFIX) ? key.slice(PREFIX.length) : key;
-    reading.apply(name, value, `${source?.name ?? ''} line ${line}`);
-  }
+  if (source !== null) readFile(reading, source);
   readEnvironment(reading, environment);
   return { options: complete(reading), warnings: reading.warnings };
+}
+
+function readFile(reading: Reading, { name, text }: ConfigurationSource): void {
+  const seen = new Set<string>();
+  for (const { key, value, line } of parseProperties(text)) {
+    const setting = key.startsWith(PREFIX) ? key.slice(PREFIX.length) : key;
+    const where = `${name} line ${line}`;
+    reading.apply(setting, value, where);
+    if (seen.has(setting)) {
+      reading.warnings.push(`${where}: ${setting} stands twice; this value is the one that holds.`);
+    }
+    seen.add(setting);
+  }
 }
 
 function readEnvironment(
