@@ -48,6 +48,16 @@ describe('main.js zoo.cfg', () => {
     expect(String((await second.get('/before')).data)).toBe('stop');
   });
 
+  it('prints its figures at SIGQUIT, as a JVM prints its threads, and serves on', async () => {
+    const text = `dataDir=${dataDir}\nclientPort=0\nclientPortAddress=127.0.0.1\n`;
+    const program = started(runMain([config(text)]));
+    const [, address = ''] = await program.printed(/serves ZooKeeper clients at (\S+)\n/);
+    program.child.kill('SIGQUIT');
+    await program.printed(/zk_server_state\tstandalone\n/);
+    await using zk = new ZooKeeper({ servers: address });
+    expect(await zk.exists('/')).not.toBeNull();
+  });
+
   it('names an unknown key in a warning and goes on', async () => {
     const text = `dataDir=${dataDir}\nclientPort=0\nclientPortAddress=127.0.0.1\nsnapCuont=5\n`;
     const program = started(runMain([config(text)]));

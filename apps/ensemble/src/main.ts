@@ -45,8 +45,17 @@ async function main(): Promise<void> {
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
+  const transport = app.get(EnsembleTransport);
+  // Operators and tools ask a JVM for its state with this signal; it must not end a member.
+  process.on('SIGQUIT', () => void report(transport));
   await app.listen();
-  greet(app.get(EnsembleTransport), options.dataDir);
+  greet(transport, options.dataDir);
+}
+
+/** Prints what `mntr` tells, without a connection. */
+async function report(transport: EnsembleTransport): Promise<void> {
+  const figures = await transport.unwrap().monitor?.answerWord('mntr');
+  process.stderr.write(figures ?? 'The member does not serve yet.\n');
 }
 
 function sentenceOf(error: unknown): string {
