@@ -1,0 +1,285 @@
+import { AbortedError } from '@aviary/client';
+import type { Clock, Log, Timer } from '@aviary/foundation';
+import { Observable, defer, Subscription, from, isObservable, type Subscriber } from 'rxjs';
+import type { Lease } from '../core/lease.js';
+import type { LockClient } from '../core/lock-client.js';
+import { LockBusyError, LockTimeoutError, type LeaseLostError } from '../core/lock-errors.js';
+import type { GuardedCall } from './call-policy.js';
+import { LockSetupError } from './lock-setup-error.js';
+import { Holding, LockedScope, currentScope, runInScope } from './locked-scope.js';
+
+/** What a {@link LockGuard} works with. */
+export interface GuardPorts {
+  readonly locks: LockClient;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** For calls that say nothing else. Unset: no limit. */
+  readonly defaults: {
+    readonly waitMs: number | undefined;
+    readonly maxHoldMs: number | undefined;
+  };
+}
+
+/** A call that has its lock. */
+interface Entry {
+  readonly scope: LockedScope;
+  readonly lease: Lease;
+  /** To be called once, when the call is over. Never rejects. */
+  leave(): Promise<void>;
+}
+
+/**
+ * Runs calls under locks, for one application: waits, hands the lease to what runs, and looks at the
+ * end whether it was held all the time.
+ *
+ * It is reentrant along the async context: a call inside of a call that holds the same lock stands
+ * on the same lease. Several such calls at the same time (`Promise.all`) take turns.
+ */
+export class LockGuard {
+  private readonly ports: GuardPorts;
+  private readonly holdings = new Set<Holding>();
+  private whenIdle: (() => void) | null = null;
+  private hasEnded = false;
+
+  constructor(ports: GuardPorts) {
+    this.ports = ports;
+  }
+
+  /** For calls that say nothing else. */
+  get defaults(): GuardPorts['defaults'] {
+    return this.ports.defaults;
+  }
+
+  /** Whether the application that it belongs to has come to its end. */
+  get isEnded(): boolean {
+    return this.hasEnded;
+  }
+
+  /**
+   * Runs `body` under the lock of `call`. Its policies say what happens if that cannot be had, or kept.
+   *
+   * @throws what `LockClient.acquire` throws, what `body` throws, and LeaseLostError.
+   */
+  async run(call: GuardedCall, body: () => unknown): Promise<unknown> {
+    let entry: Entry;
+    try {
+      entry = await this.enter(call);
+    } catch (error) {
+      return busyResult(call, error);
+    }
+    const disarm = this.armLoss(call, entry.lease);
+    try {
+      return await resultOf(call, entry, body);
+    } finally {
+      disarm();
+      await entry.leave();
+    }
+  }
+
+  /**
+   * The stream of `body` under the lock of `call`: taken for each subscriber when it subscribes, kept
+   * until its stream has ended.
+   */
+  stream(call: GuardedCall, body: () => Observable<unknown>): Observable<unknown> {
+    return new Observable((subscriber) => {
+      const canceller = new AbortController();
+      this.enter(call, canceller.signal).then(
+        (entry) => this.flow(call, entry, body, subscriber),
+        (error: unknown) => busyStream(call, error).subscribe(subscriber),
+      );
+      return () => canceller.abort();
+    });
+  }
+
+  /** Lets the stream of `body` flow; its end is told when the lock has been released. */
+  private flow(
+    call: GuardedCall,
+    entry: Entry,
+    body: () => Observable<unknown>,
+    subscriber: Subscriber<unknown>,
+  ): void {
+    const { scope, lease } = entry;
+    const source = new Subscription();
+    let isOver = false;
+    const end = (tell: () => void): void => {
+      if (isOver) return;
+      isOver = true;
+      disarm();
+      source.unsubscribe();
+      void entry.leave().then(tell);
+    };
+    const fail = (error: unknown): void => end(() => subscriber.error(error));
+    const disarm = this.armLoss(call, lease, fail);
+    // Who unsubscribed while the lock was on its way ends it here.
+    subscriber.add(() => end(() => undefined));
+    const observer = {
+      next: (value: unknown) => subscriber.next(value),
+      error: (error: unknown) => fail(lossOf(call, lease, error) ?? error),
+      complete: () => {
+        const loss = lossOf(call, lease);
+        if (loss === null) end(() => subscriber.complete());
+        else fail(loss);
+      },
+    };
+    if (!source.closed) source.add(runInScope(scope, () => defer(body).subscribe(observer)));
+  }
+
+  /**
+   * Waits until no guarded call runs any more, at most `deadlineMs`. The locks must take no new ones
+   * by then.
+   */
+  async drain(deadlineMs: number): Promise<void> {
+    this.hasEnded = true;
+    if (this.holdings.size === 0) return;
+    let timer: Timer | null = null;
+    await new Promise<void>((resolve) => {
+      this.whenIdle = resolve;
+      timer = this.ports.clock.setTimer(deadlineMs, resolve);
+    });
+    (timer as Timer | null)?.cancel();
+  }
+
+  private async enter(call: GuardedCall, signal?: AbortSignal): Promise<Entry> {
+    const { locks } = this.ports;
+    const outer = currentScope()?.alive() ?? null;
+    const around = outer?.holderOf(this, locks.pathOf(call.key)) ?? null;
+    if (around !== null) return this.nest(around, outer, call, signal);
+    const { waitMs, maxHoldMs } = call;
+    const lease = await locks.acquire(call.key, { waitMs, maxHoldMs, signal });
+    const holding = new Holding(lease, () => this.onEnd(holding));
+    this.holdings.add(holding);
+    const scope = new LockedScope(this, holding, outer);
+    const leave = (): Promise<void> => {
+      scope.isOver = true;
+      return holding.leave();
+    };
+    return { scope, lease, leave };
+  }
+
+  /** Enters a lock that the caller's own flow holds already. */
+  private async nest(
+    around: LockedScope,
+    outer: LockedScope | null,
+    { waitMs }: GuardedCall,
+    signal: AbortSignal | undefined,
+  ): Promise<Entry> {
+    const { holding, turns } = around;
+    const { lease } = holding;
+    const ahead = turns.length;
+    // Joined before the wait: the lease outlives the call that took it, if that does not await us.
+    holding.join();
+    if (!(await turns.take({ waitMs, signal, clock: this.ports.clock }))) {
+      await holding.leave();
+      throw turnError(lease.path, ahead, waitMs, signal);
+    }
+    const scope = new LockedScope(this, holding, outer);
+    const leave = (): Promise<void> => {
+      scope.isOver = true;
+      turns.give();
+      return holding.leave();
+    };
+    try {
+      lease.assertHeld();
+    } catch (error) {
+      await leave();
+      throw error;
+    }
+    return { scope, lease, leave };
+  }
+
+  /** Does what `onLost` says at the moment of the loss; returns how to stop that. */
+  private armLoss(
+    call: GuardedCall,
+    lease: Lease,
+    onAbort: (loss: LeaseLostError) => void = () => undefined,
+  ): () => void {
+    const onLoss = (): void => {
+      const loss = lossOf(call, lease);
+      if (loss !== null) onAbort(loss);
+      else this.tellLoss(call, lease);
+    };
+    if (lease.signal.aborted) queueMicrotask(onLoss);
+    lease.signal.addEventListener('abort', onLoss, { once: true });
+    return () => lease.signal.removeEventListener('abort', onLoss);
+  }
+
+  private tellLoss({ method, args, onLost }: GuardedCall, lease: Lease): void {
+    const { path, token, lost } = lease;
+    const { log } = this.ports;
+    if (lost === null) return;
+    if (onLost === 'exit-process' && lost !== 'shutdown') {
+      log.error(`${method}: ${lease.lostError(lost).message}; the process ends, as onLost says`);
+      process.exit(1);
+    }
+    if (typeof onLost !== 'function') return;
+    try {
+      onLost({ method, args, path, token, reason: lost });
+    } catch (error) {
+      log.error(`onLost of ${method} threw`, { error });
+    }
+  }
+
+  private onEnd(holding: Holding): void {
+    this.holdings.delete(holding);
+    if (this.holdings.size === 0) this.whenIdle?.();
+  }
+}
+
+/** What the call rejects with if its lease was lost; null: it was not, or that does not matter. */
+function lossOf({ onLost }: GuardedCall, lease: Lease, cause?: unknown): LeaseLostError | null {
+  const { lost } = lease;
+  return lost === null || onLost !== 'abort' ? null : lease.lostError(lost, 'unknown', cause);
+}
+
+/** What the body gives, if the lock was held until it had ended. */
+async function resultOf(
+  call: GuardedCall,
+  { scope, lease }: Entry,
+  body: () => unknown,
+): Promise<unknown> {
+  let result: unknown;
+  try {
+    result = await runInScope(scope, body);
+  } catch (error) {
+    throw lossOf(call, lease, error) ?? error;
+  }
+  const loss = lossOf(call, lease);
+  if (loss !== null) throw loss;
+  if (!isObservable(result)) return result;
+  throw new LockSetupError(
+    `${call.method} is under @DistributedLock() and returned an Observable, which its signature ` +
+      'does not say: annotate it with Observable<...> and compile with emitDecoratorMetadata',
+  );
+}
+
+function isBusy(error: unknown): error is LockBusyError | LockTimeoutError {
+  return error instanceof LockBusyError || error instanceof LockTimeoutError;
+}
+
+/** The call's result without its lock. @throws `error`, unless `onBusy` knows better. */
+function busyResult({ method, args, onBusy }: GuardedCall, error: unknown): unknown {
+  if (!isBusy(error) || onBusy === 'throw') throw error;
+  return onBusy === 'skip' ? undefined : onBusy({ method, args, error });
+}
+
+function busyStream(call: GuardedCall, error: unknown): Observable<unknown> {
+  return defer(() => {
+    const result = busyResult(call, error);
+    if (isObservable(result)) return result;
+    return call.onBusy === 'skip' ? [] : from(Promise.resolve(result));
+  });
+}
+
+function turnError(
+  path: string,
+  ahead: number,
+  waitMs: number | undefined,
+  signal: AbortSignal | undefined,
+): Error {
+  if (signal?.aborted === true || waitMs === undefined) {
+    const facts = { outcome: 'notApplied', operation: 'acquire', path } as const;
+    return new AbortedError(`acquire ${path}: the subscriber is gone`, facts);
+  }
+  if (waitMs === 0) return new LockBusyError(path, ahead);
+  return new LockTimeoutError(path, { waitMs, ahead, behind: null });
+}

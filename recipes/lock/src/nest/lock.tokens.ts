@@ -1,0 +1,31 @@
+import { Inject } from '@nestjs/common';
+
+/** The locks of a module that names none. */
+export const DEFAULT_LOCKS = 'default';
+
+/** The name of a module's locks, inside that module. */
+export const LOCKS_NAME = Symbol('aviary:locks:name');
+
+/** The guard of a module, inside that module. */
+export const LOCAL_GUARD = Symbol('aviary:locks:guard');
+
+/** The token under which a `LockClient` is provided, for `inject: [...]` and for tests. */
+export function getLocksToken(name: string = DEFAULT_LOCKS): string {
+  return `aviary:locks:${name}`;
+}
+
+/**
+ * Injects the `LockClient` of a `LockModule`. For the one without a name the class will do as well:
+ * `constructor(private readonly locks: LockClient)`.
+ *
+ * @example
+ * constructor(@InjectLocks('audit') private readonly locks: LockClient) {}
+ */
+export function InjectLocks(name?: string): ReturnType<typeof Inject> {
+  return Inject(getLocksToken(name));
+}
+
+/** The token of what runs guarded methods with these locks. */
+export function guardToken(name: string): string {
+  return `aviary:lock-guard:${name}`;
+}

@@ -1,0 +1,92 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Lease } from '../core/lease.js';
+import { LockSetupError } from './lock-setup-error.js';
+import { Turns } from './turns.js';
+
+/** A lease and the calls that stand on it; the last one to leave releases it. */
+export class Holding {
+  readonly lease: Lease;
+  private users = 1;
+  private readonly onEnd: () => void;
+
+  constructor(lease: Lease, onEnd: () => void) {
+    this.lease = lease;
+    this.onEnd = onEnd;
+  }
+
+  join(): void {
+    this.users++;
+  }
+
+  /** Never rejects. */
+  async leave(): Promise<void> {
+    if (--this.users > 0) return;
+    await this.lease.release();
+    this.onEnd();
+  }
+}
+
+/**
+ * One run of a guarded method, as what it calls sees it: which lock it holds, and what encloses it.
+ *
+ * It travels with the async context. A callback that outlives the method still finds it there; for
+ * that there is {@link isOver}: who comes too late has to take the lock himself.
+ */
+export class LockedScope {
+  readonly holding: Holding;
+  /** Nested calls for the same lock, one at a time. */
+  readonly turns = new Turns();
+  isOver = false;
+  private readonly owner: object;
+  private outer: LockedScope | null;
+
+  /** @param owner Whose locks: two applications in one process do not share theirs. */
+  constructor(owner: object, holding: Holding, outer: LockedScope | null) {
+    this.owner = owner;
+    this.holding = holding;
+    this.outer = outer;
+  }
+
+  /** This run, or the innermost around it, that is not over; null: none. */
+  alive(): LockedScope | null {
+    // Those that are over are dropped: calls that hand on to each other for ever make no chain.
+    while (this.outer?.isOver === true) this.outer = this.outer.outer;
+    return this.isOver ? this.outer : this;
+  }
+
+  /** The innermost run, from this one outwards, that holds the lock `path` of `owner`. */
+  holderOf(owner: object, path: string): LockedScope | null {
+    const { lease } = this.holding;
+    if (!this.isOver && this.owner === owner && lease.path === path) return this;
+    return this.outer?.alive()?.holderOf(owner, path) ?? null;
+  }
+}
+
+const scopes = new AsyncLocalStorage<LockedScope>();
+
+/** The innermost guarded method in which this code runs; null: none. */
+export function currentScope(): LockedScope | null {
+  return scopes.getStore() ?? null;
+}
+
+/** Runs `body`, and whatever it starts, inside of `scope`. */
+export function runInScope<T>(scope: LockedScope, body: () => T): T {
+  return scopes.run(scope, body);
+}
+
+/**
+ * The lease on which the method under `@DistributedLock()` runs: the innermost, if one calls another.
+ * It is found from every function that the method calls, also behind an `await`.
+ *
+ * Code that outlives its method (a timer, a promise that nobody awaits) finds the lease of that
+ * method, which is released: `assertHeld()` throws.
+ *
+ * @throws {LockSetupError} No such method is running.
+ */
+export function currentLease(): Lease {
+  const scope = currentScope();
+  if (scope !== null) return scope.holding.lease;
+  throw new LockSetupError(
+    'currentLease() was called outside of a method under @DistributedLock()',
+  );
+}
