@@ -1,5 +1,5 @@
 import { encode, nullableVector, JuteReader } from '@aviary/jute';
-import { OPEN_ACL, READ_ACL, acl, type Acl } from '@aviary/protocol';
+import { OPEN_ACL, acl, type Acl } from '@aviary/protocol';
 import { worldPermissions } from './acl-rules.js';
 
 /** Wire form of a whole list. */
@@ -168,13 +168,6 @@ export class AclTable {
     for (const entry of this.byNumber.values()) {
       if (entry.number !== OPEN_ACL_NUMBER && entry.references > 0) yield entry;
     }
-  }
-
-  /** What a fresh tree holds: the list of `/zookeeper/config`. */
-  static forFreshTree(): AclTable {
-    const table = new AclTable();
-    table.intern(READ_ACL);
-    return table;
   }
 
   private add(entry: AclEntry): AclEntry {

@@ -38,7 +38,7 @@ export interface DataTreeOptions {
  */
 export class DataTree {
   readonly nodes: NodeStore;
-  readonly acls = AclTable.forFreshTree();
+  readonly acls = new AclTable();
   readonly watches: WatchTable;
   readonly schemes: AuthSchemes;
 

@@ -116,6 +116,8 @@ export class TreeLoader {
     if (aclEnd < 0) return -1;
     const number = aclNumber(bytes, at);
     if (number < 1) throw new JuteError(`access control list ${number} stands in a snapshot`);
+    if (this.tree.acls.has(number))
+      throw new JuteError(`access control list ${number} comes twice`);
     const acls = aclList.read(this.reader.reset(bytes, at + 8, aclEnd));
     this.tree.acls.load(number, acls ?? []);
     this.left--;
