@@ -23,10 +23,9 @@ const utf8 = new TextDecoder();
 /** The number of the root node. */
 export const ROOT = 0;
 
-/** Hears of a node just before it changes or goes, and just after it has come. */
+/** Hears of a node just before it changes or goes. */
 export interface ChangeObserver {
   beforeChange(node: number): void;
-  afterInsert(node: number): void;
 }
 
 /**
@@ -231,7 +230,6 @@ export class NodeStore implements PathKeys {
     writeInt32(this.bytes, statAt + StatOffset.dataLength, dataBytes);
     this.index.insert(hash, node);
     this.contentBytes += pathLength + dataBytes;
-    this.observer?.afterInsert(node);
     return node;
   }
 

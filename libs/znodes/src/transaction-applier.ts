@@ -430,12 +430,11 @@ export class TransactionApplier {
   private removeOwned(high: number, low: number): void {
     const owned = this.tree.ephemerals.get(high, low);
     if (owned === undefined) return;
-    const before = this.bytes;
     for (const node of [...owned]) {
-      const path = new TextEncoder().encode(this.tree.nodes.pathOf(node));
-      this.removeElsewhere(path);
+      const { nodes } = this.tree;
+      nodes.select(node);
+      this.removeElsewhere(nodes.bytes.slice(nodes.pathAt, nodes.pathAt + nodes.pathLength));
     }
-    this.bytes = before;
   }
 
   /** As {@link removePath}, for a path that does not stand in the transaction. */

@@ -26,7 +26,10 @@ export class TreeSnapshot implements ChangeObserver {
   /** The digest of the tree then. */
   readonly digest = new TreeDigest();
 
-  /** For each number that there was at the start: 0 while its node is still to be written. */
+  /**
+   * For each number that there was at the start: 0 while its node is still to be written. A number
+   * that goes to another node meanwhile was free then, or was written before its node went.
+   */
   private readonly written: Uint8Array;
   private readonly writer: JuteWriter;
   private cursor = 0;
@@ -83,11 +86,6 @@ export class TreeSnapshot implements ChangeObserver {
 
   beforeChange(node: number): void {
     if (node < this.written.length && this.written[node] === 0) this.writeWithAncestors(node);
-  }
-
-  afterInsert(node: number): void {
-    // The number was that of a node that has gone, and was written before it went.
-    if (node < this.written.length) this.written[node] = 1;
   }
 
   private writeWithAncestors(node: number): void {
