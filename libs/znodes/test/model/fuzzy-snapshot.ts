@@ -40,12 +40,21 @@ function writeNode(tree: DataTree, node: number, out: JuteWriter): void {
   out.long(stat.pzxid);
 }
 
+function childrenOf(tree: DataTree, path: string): string[] {
+  const { nodes } = tree;
+  const paths: string[] = [];
+  const node = tree.findText(path);
+  let child = node === NO_NODE ? NO_NODE : nodes.firstChildOf(node);
+  for (; child !== NO_NODE; child = nodes.nextSiblingOf(child)) paths.push(nodes.pathOf(child));
+  return paths;
+}
+
 /**
- * The body of a snapshot as the reference takes it: sessions and lists first, then every node as it
- * is found on a walk from the root, while transactions go on being applied.
+ * The body of a snapshot as fuzzy as any may be: sessions and lists first, then every node as it is
+ * found on a walk from the root, while transactions go on being applied.
  *
  * @param from How many transactions of `log` the tree has seen when the snapshot begins.
- * @param chance How many more it sees before each node.
+ * @param chance How many more it sees before each node, and before its children are listed.
  */
 export function fuzzySnapshot(
   log: readonly Uint8Array[],
@@ -64,17 +73,17 @@ export function fuzzySnapshot(
   const out = new JuteWriter();
   writeSessions(tree, out);
   writeAcls(tree, out);
+  let step = 0;
+  const applySome = () => applyUpTo(applied + chance[step++ % chance.length]!);
   const waiting = ['/'];
-  for (let step = 0; waiting.length > 0; step++) {
-    applyUpTo(applied + chance[step % chance.length]!);
-    const path = waiting.pop()!;
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    applySome();
     const node = tree.findText(path);
     if (node === NO_NODE) continue;
     writeNode(tree, node, out);
-    let child = tree.nodes.firstChildOf(node);
-    for (; child !== NO_NODE; child = tree.nodes.nextSiblingOf(child)) {
-      waiting.push(tree.nodes.pathOf(child));
-    }
+    // A child may so come into the snapshot of which its parent there knows nothing.
+    applySome();
+    waiting.push(...childrenOf(tree, path));
   }
   out.ustring('/');
   return out.take();

@@ -10,6 +10,7 @@ import { PREPARER_OPTIONS, PackedWorld, checkedTransaction } from './packed-worl
 import { bodyOf, type Client, type Operation, type WriteRequest } from './requests.js';
 import {
   PRINCIPALS,
+  STEP_MS,
   type OperationChoice,
   type PathChoice,
   type Step,
@@ -107,7 +108,7 @@ export class ModelRun {
   }
 
   step(step: Step): void {
-    this.timeMs += 37;
+    this.timeMs += STEP_MS;
     switch (step.kind) {
       case 'write':
         return this.withClient(step, (client) => this.prepare(this.requestOf(step.write), client));

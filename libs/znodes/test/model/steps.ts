@@ -6,6 +6,9 @@ import { CREATOR_ALL_ACL, OPEN_ACL, READ_ACL, type Acl, type Id } from '@aviary/
 const digest = (name: string): Id => ({ scheme: 'digest', id: `${name}:secret` });
 const ip = (address: string): Id => ({ scheme: 'ip', id: address });
 
+/** How much time passes with each step. */
+export const STEP_MS = 37;
+
 /** The ids of those who write. */
 export const PRINCIPALS: readonly (readonly Id[])[] = [
   [ip('10.0.0.1')],
@@ -97,7 +100,8 @@ const create = fc.record({
     [1, fc.tuple(one(1, 15, 19, 21), fc.integer({ min: -1, max: 7 }))],
   ),
   ttl: weighted(
-    [9, fc.integer({ min: 1, max: 900 })],
+    [4, fc.integer({ min: 1, max: 900 })],
+    [5, fc.integer({ min: 1, max: 6 }).map((steps) => steps * STEP_MS)],
     [1, one(0, -1, 2 ** 40 - 1, 2 ** 40, 2 ** 33 + 5)],
   ),
 });
