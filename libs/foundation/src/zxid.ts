@@ -27,10 +27,12 @@ export function zxidOf(epoch: number, counter: number): Zxid {
   return epoch * COUNTER_RANGE + counter;
 }
 
+/** The epoch of a zxid: which leader made it. Standalone servers count in epoch 0. */
 export function zxidEpoch(zxid: Zxid): number {
   return Math.floor(zxid / COUNTER_RANGE);
 }
 
+/** The place of a zxid within its epoch, from 0 to 2^32 - 1. The first transaction has 1. */
 export function zxidCounter(zxid: Zxid): number {
   return zxid >>> 0;
 }

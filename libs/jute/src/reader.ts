@@ -100,7 +100,11 @@ export class JuteReader {
   }
 }
 
-/** @throws {JuteError} The bytes are not UTF-8. */
+/**
+ * The text whose UTF-8 form is `bytes[start..end)`. A byte order mark is kept: it is part of the text.
+ *
+ * @throws {JuteError} The bytes are not UTF-8.
+ */
 export function decodeUtf8(bytes: Uint8Array, start: number, end: number): string {
   try {
     return utf8.decode(bytes.subarray(start, end));

@@ -31,6 +31,7 @@ export interface RegisterRefusal extends Span {
   readonly expectedVersion: number;
 }
 
+/** What a client did and what it was told, as {@link checkRegisters} judges it. */
 export type RegisterOperation = RegisterWrite | RegisterRead | RegisterRefusal;
 
 /** A write that was sent. */

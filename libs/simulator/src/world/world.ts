@@ -12,6 +12,7 @@ import { Trace } from '../trace.js';
 import { finishPromiseReactions } from './event-loop-turn.js';
 import { SimulatedHost, type HostOptions } from './simulated-host.js';
 
+/** Options of a {@link World}. */
 export interface WorldOptions {
   /** Everything follows from it. */
   readonly seed: number;
