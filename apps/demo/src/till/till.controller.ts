@@ -1,0 +1,65 @@
+import {
+  BadRequestException,
+  Body,
+  ConflictException,
+  Controller,
+  Get,
+  HttpCode,
+  Post,
+} from '@nestjs/common';
+import { StaleTokenError, Till, type Visitor } from './till.js';
+
+/** A visitor as JSON has it, which knows no bigint. */
+export interface VisitorBody {
+  readonly instance: string;
+  readonly token: string;
+  readonly nodePath: string;
+}
+
+/** The till for other processes. What it refuses is 409. */
+@Controller()
+export class TillController {
+  constructor(private readonly till: Till) {}
+
+  @Post('enter')
+  @HttpCode(200)
+  async enter(@Body() body: VisitorBody): Promise<{ balance: number }> {
+    const visitor = visitorOf(body);
+    return { balance: await refusedAsConflict(() => this.till.enter(visitor)) };
+  }
+
+  @Post('book')
+  @HttpCode(204)
+  async book(@Body() body: VisitorBody & { readonly balance: number }): Promise<void> {
+    await refusedAsConflict(() => this.till.book(visitorOf(body), body.balance));
+  }
+
+  @Post('leave')
+  @HttpCode(204)
+  async leave(@Body() body: VisitorBody): Promise<void> {
+    await refusedAsConflict(() => this.till.leave(visitorOf(body)));
+  }
+
+  /** Everything that was accepted, in order. */
+  @Get('ledger')
+  ledger(): object[] {
+    return this.till.ledger.map((entry) => ({ ...entry, token: String(entry.token) }));
+  }
+}
+
+async function refusedAsConflict<T>(action: () => T): Promise<Awaited<T>> {
+  try {
+    return await action();
+  } catch (error) {
+    if (error instanceof StaleTokenError) throw new ConflictException(error.message);
+    throw error;
+  }
+}
+
+function visitorOf(body: Partial<VisitorBody> | undefined): Visitor {
+  const { instance, token, nodePath } = body ?? {};
+  if (typeof instance !== 'string' || typeof nodePath !== 'string' || !/^\d+$/.test(`${token}`)) {
+    throw new BadRequestException('a visitor has an instance, a token and a nodePath');
+  }
+  return { instance, token: BigInt(token ?? 0), nodePath };
+}
