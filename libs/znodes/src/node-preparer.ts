@@ -122,14 +122,15 @@ export class NodePreparer {
     const { writer } = this;
     const lengthAt = writer.reserve(4);
     const pathAt = this.writePath(bytes, pathStart, pathEnd, request.mode, parent);
-    const pathLength = writer.position - pathAt;
-    writer.intAt(lengthAt, pathLength);
-    const error = this.placeError(pathAt, parent, request.dataLength);
+    const end = writer.position;
+    writer.intAt(lengthAt, end - pathAt);
+    if (!isValidPathBytes(writer.bytes, pathAt, end)) return ErrorCode.badArguments;
+    const place = this.changes.place(writer.bytes, pathAt, end);
+    const error = this.placeError(place, parent, pathAt, request.dataLength);
     if (error !== ErrorCode.ok) return error;
     this.writeCreateRecord(type, body, request, acl, (parent.childrenCreated + 1) | 0);
-    this.recordCreation(type, request, acl, parent, pathAt, pathAt + pathLength, body.bytes);
-    const dataBytes = Math.max(request.dataLength, 0);
-    this.noteUsage(writer.bytes, pathAt, pathAt + pathLength, 1, dataBytes);
+    this.recordCreation(type, request, acl, parent, place, pathAt, end, body.bytes);
+    this.noteUsage(writer.bytes, pathAt, end, 1, Math.max(request.dataLength, 0));
     return ErrorCode.ok;
   }
 
@@ -332,12 +333,16 @@ export class NodePreparer {
     return at;
   }
 
-  /** Whether a node may come to the path that was just written at `pathAt`. */
-  private placeError(pathAt: number, parent: PendingNode, dataLength: number): number {
-    const { bytes, position } = this.writer;
-    if (!isValidPathBytes(bytes, pathAt, position)) return ErrorCode.badArguments;
-    if (this.changes.find(bytes, pathAt, position) !== null) return ErrorCode.nodeExists;
+  /** Whether a node may come to `place`, whose path was just written at `pathAt`. */
+  private placeError(
+    place: PendingNode,
+    parent: PendingNode,
+    pathAt: number,
+    dataLength: number,
+  ): number {
+    if (place.exists) return ErrorCode.nodeExists;
     if (parent.kind === NodeKind.ephemeral) return ErrorCode.noChildrenForEphemerals;
+    const { bytes, position } = this.writer;
     const isOver = this.isOverQuota(bytes, pathAt, position, 1, Math.max(dataLength, 0));
     return isOver ? ErrorCode.quotaExceeded : ErrorCode.ok;
   }
@@ -366,13 +371,13 @@ export class NodePreparer {
     request: CreateRequestParts,
     acl: AclList,
     parent: PendingNode,
+    pending: PendingNode,
     pathStart: number,
     pathEnd: number,
     data: Uint8Array,
   ): void {
     const { changes, writer, zxid } = this;
     const dataBytes = Math.max(request.dataLength, 0);
-    const pending = changes.place(writer.bytes, pathStart, pathEnd);
     changes.touch(pending, zxid);
     pending.exists = true;
     pending.acl = acl;

@@ -72,11 +72,15 @@ export class OutstandingChanges {
     return pending.exists ? pending : null;
   }
 
-  /** A place for a node that is to be created at a path where none exists. Touch it next. */
+  /**
+   * What {@link find} would find; if it is nothing, the place of a node that is to be created there,
+   * which does not exist yet. Touch that next.
+   */
   place(bytes: Uint8Array, start: number, end: number): PendingNode {
     const node = this.tree.nodes.find(bytes, start, end);
-    const key = node === NO_NODE ? keyOf(bytes, start, end) : '';
-    const gone = node === NO_NODE ? this.byKey.get(key) : this.byNode.get(node);
+    if (node !== NO_NODE) return this.byNode.get(node) ?? this.fromTree(node);
+    const key = keyOf(bytes, start, end);
+    const gone = this.byKey.size === 0 ? undefined : this.byKey.get(key);
     if (gone !== undefined) return gone;
     const fresh = this.pool.pop() ?? new PendingNode();
     fresh.key = key;
