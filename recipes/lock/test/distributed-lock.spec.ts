@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { Observable, Subscription } from 'rxjs';
 import {
   DistributedLock,
   InjectLocks,
@@ -340,115 +339,6 @@ describe('onLost', () => {
     world.world.partition(['ann'], ['server']);
     await world.pass(SESSION_TIMEOUT_MS * 2);
     expect(lost).toEqual([]);
-  });
-});
-
-describe('a stream under @DistributedLock()', () => {
-  @Injectable()
-  class Feeds {
-    @DistributedLock('feeds/{id}', { wait: 0 })
-    feed(id: string): Observable<string> {
-      const lease = currentLease();
-      return new Observable<string>((subscriber) => {
-        subscriber.next(`${id} ${currentLease() === lease}`);
-        const timer = ann.process.clock.setTimer(200, () => {
-          subscriber.next('last');
-          if (id === 'bad') subscriber.error(new Error('bad feed'));
-          else subscriber.complete();
-        });
-        return () => timer.cancel();
-      });
-    }
-
-    @DistributedLock('feeds/{id}', { wait: 0, onBusy: 'skip' })
-    skipped(id: string): Observable<string> {
-      return this.feed(id);
-    }
-
-    @DistributedLock('feeds/{id}', { wait: 0, onBusy: () => Promise.resolve('busy') })
-    instead(id: string): Observable<string> {
-      return this.feed(id);
-    }
-  }
-
-  let feeds: Feeds;
-
-  beforeEach(async () => {
-    feeds = (await application(ann, [Feeds])).get(Feeds);
-  });
-
-  /** Subscribes in ann's process. What arrives stands in `events`. */
-  const listen = (stream: Observable<string>) => {
-    const events: string[] = [];
-    const subscription = new Subscription();
-    ann.process.run(() => {
-      subscription.add(
-        stream.subscribe({
-          next: (value) => events.push(value),
-          error: (error: Error) => events.push(error.name),
-          complete: () => events.push('complete'),
-        }),
-      );
-    });
-    return { events, subscription };
-  };
-  const arrival = (events: readonly string[]) => world.world.reach(() => events.length > 0);
-
-  it('holds it from subscription to completion', async () => {
-    const stream = feeds.feed('a');
-    await world.pass(100);
-    expect(await contenders(world, '/locks/feeds/a')).toEqual([]);
-    const { events } = listen(stream);
-    await arrival(events);
-    expect(events).toEqual(['a true']);
-    expect(await contenders(world, '/locks/feeds/a')).toHaveLength(1);
-    const other = listen(feeds.feed('a'));
-    await arrival(other.events);
-    expect(other.events).toEqual(['LockBusyError']);
-    await world.pass(300);
-    expect(events).toEqual(['a true', 'last', 'complete']);
-    expect(await contenders(world, '/locks/feeds/a')).toEqual([]);
-  });
-
-  it('releases when the stream fails, or is not wanted any more', async () => {
-    const failing = listen(feeds.feed('bad'));
-    await arrival(failing.events);
-    await world.pass(300);
-    expect(failing.events).toEqual(['bad true', 'last', 'Error']);
-    const left = listen(feeds.feed('a'));
-    await arrival(left.events);
-    left.subscription.unsubscribe();
-    const early = [1, 30, 60, 75, 90].map((ms) => {
-      const { events, subscription } = listen(feeds.feed(`early-${ms}`));
-      world.world.after(ms, () => ann.process.run(() => subscription.unsubscribe()));
-      return events;
-    });
-    await world.pass(500);
-    expect(left.events).toEqual(['a true']);
-    expect(early.flat().filter((event) => !event.endsWith('true'))).toEqual([]);
-    for (const id of ['bad', 'a', 'early-1', 'early-30', 'early-60', 'early-75', 'early-90']) {
-      expect(await contenders(world, `/locks/feeds/${id}`)).toEqual([]);
-    }
-    expect(ann.zk.watchCount).toBe(0);
-  });
-
-  it('skips, or gives something else, when busy; both are reentrant', async () => {
-    const { events } = listen(feeds.skipped('a'));
-    await arrival(events);
-    expect(events).toEqual(['a true']);
-    const [skipped, instead] = [listen(feeds.skipped('a')), listen(feeds.instead('a'))];
-    await world.pass(100);
-    expect([skipped.events, instead.events]).toEqual([['complete'], ['busy', 'complete']]);
-  });
-
-  it('fails as soon as the lock is lost, and stops what it stood for', async () => {
-    const { events } = listen(feeds.feed('a'));
-    await arrival(events);
-    const [name] = await contenders(world, '/locks/feeds/a');
-    await world.look((zk) => zk.set(`/locks/feeds/a/${name}`, '__REVOKE__'));
-    await world.pass(300);
-    expect(events).toEqual(['a true', 'LeaseLostError']);
-    expect(await contenders(world, '/locks/feeds/a')).toEqual([]);
   });
 });
 
