@@ -104,12 +104,14 @@ export class DataDirectory {
 
   /**
    * Creates a directory where it is missing, and makes its name durable, one level after the other:
-   * so at most the last one that was there can have been left without, by a start that was killed.
+   * so at most the last one that was there can have been left without, by a start that was killed;
+   * or two, by a server that makes both and waits for neither.
    */
   private async createDirectory(directory: string): Promise<void> {
     const missing: string[] = [];
     let existing = directory;
     for (; !(await this.exists(existing)); existing = parentOf(existing)) missing.unshift(existing);
+    await this.syncNameOf(parentOf(existing));
     await this.syncNameOf(existing);
     for (const made of missing) {
       await this.disk.makeDirectory(made);
