@@ -1,20 +1,24 @@
 import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
 import type { Server } from 'node:http';
+import type { INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { InstanceModule } from './instance/instance.module.js';
 import type { InstanceReady, InstanceSettings } from './instance/settings.js';
 
 /** One instance of the service. The supervisor starts it, with its settings as the argument. */
 async function main(): Promise<void> {
+  let app: INestApplication | null = null;
+  // Without its supervisor, however that ended, an instance has nothing to do.
+  process.once('disconnect', () => {
+    void Promise.resolve(app?.close()).finally(() => process.exit(0));
+  });
   const settings = JSON.parse(process.argv[2] ?? '') as InstanceSettings;
-  const app = await NestFactory.create(InstanceModule.with(settings), {
+  app = await NestFactory.create(InstanceModule.with(settings), {
     logger: ['error'],
     forceCloseConnections: true,
   });
   app.enableShutdownHooks();
-  // Without its supervisor, however that ended, an instance has nothing to do.
-  process.once('disconnect', () => void app.close().then(() => process.exit(0)));
   await app.listen(0, '127.0.0.1');
   const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
   const ready: InstanceReady = { port };

@@ -20,8 +20,9 @@ const EXIT_USAGE = 2;
 /** Resolves when the person at the terminal, or who else started the demo, wants it to end. */
 function toldToStop(): Promise<void> {
   return new Promise((told) => {
-    process.once('SIGINT', () => told());
-    process.once('SIGTERM', () => told());
+    // Ctrl-C under npm can arrive twice, and the second must not cut the end short.
+    process.on('SIGINT', () => told());
+    process.on('SIGTERM', () => told());
   });
 }
 

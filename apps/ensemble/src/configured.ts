@@ -10,7 +10,8 @@ const DEFAULTS = {
   tickTime: '2000',
 } as const;
 
-const USAGE =
+/** How the program is started, in one line. */
+export const USAGE =
   'usage: main.js [zoo.cfg]  (settings can also come from the environment, as AVIARY_CLIENT_PORT for clientPort)';
 
 /**

@@ -4,10 +4,12 @@ import { ConfigurationError } from '@aviary/server';
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { AsyncMicroserviceOptions } from '@nestjs/microservices';
-import { configured } from './configured.js';
+import { configured, USAGE } from './configured.js';
 import { EnsembleAppModule } from './ensemble-app.module.js';
 
 const EXIT_BAD_CONFIGURATION = 2;
+const EXIT_IMPATIENT = 130;
+const SIGNAL_REPEAT_MS = 1_000;
 
 function greet(transport: EnsembleTransport, dataDir: string): void {
   const { address, listensEverywhere } = transport;
@@ -28,7 +30,32 @@ function greet(transport: EnsembleTransport, dataDir: string): void {
   process.stdout.write(words.join('\n'));
 }
 
+/** Ctrl-C under npm can arrive twice at once; what comes later is a person who will not wait. */
+function stopAtSignals(close: () => Promise<unknown>): void {
+  let toldMs: number | null = null;
+  const stop = () => {
+    if (toldMs !== null) {
+      if (performance.now() - toldMs > SIGNAL_REPEAT_MS) process.exit(EXIT_IMPATIENT);
+      return;
+    }
+    toldMs = performance.now();
+    close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        process.stderr.write(`${sentenceOf(error)}\n`);
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
 async function main(): Promise<void> {
+  if (process.argv[2] === '--help' || process.argv[2] === '-h') {
+    process.stdout.write(`${USAGE}\n`);
+    return;
+  }
   const { options, warnings } = configured(process.argv.slice(2), process.env);
   const logger = new Logger('Configuration');
   for (const warning of warnings) logger.warn(warning);
@@ -40,11 +67,7 @@ async function main(): Promise<void> {
       useFactory: (strategy: EnsembleTransport) => ({ strategy }),
     },
   );
-  const stop = () => {
-    void app.close().then(() => process.exit(0));
-  };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  stopAtSignals(() => app.close());
   const transport = app.get(EnsembleTransport);
   // Operators and tools ask a JVM for its state with this signal; it must not end a member.
   process.on('SIGQUIT', () => void report(transport));

@@ -1,5 +1,7 @@
 import 'reflect-metadata';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { createConnection } from 'node:net';
+import { join } from 'node:path';
 import { ZooKeeper } from '@aviary/client';
 import { DiskError, type DiskFile } from '@aviary/foundation';
 import { NodeDisk } from '@aviary/host';
@@ -86,16 +88,25 @@ describe('a hosted member', () => {
     expect(await answers(app.get(EnsembleTransport).address)).toBe(true);
   });
 
-  it('fails the start when its port is taken, and says so', async () => {
-    const first = await started(memberIn(takedown.directory()));
+  it('fails the start when its port is taken, before it touches the data of who has it', async () => {
+    const directory = takedown.directory();
+    const first = await started(memberIn(directory));
     const clientPort = Number(first.get(EnsembleTransport).address.split(':')[1]);
+    const files = () => readdirSync(directory, { recursive: true, encoding: 'utf8' }).sort();
+    const contents = () =>
+      files().map((name) => {
+        const path = join(directory, name);
+        return statSync(path).isFile() ? readFileSync(path).toString('hex') : name;
+      });
+    const before = contents();
     const module = await Test.createTestingModule({
-      imports: [memberIn(takedown.directory(), { clientPort })],
+      imports: [memberIn(directory, { clientPort })],
     })
       .setLogger(new KeptLog())
       .compile();
     takedown.app(module);
     await expect(module.init()).rejects.toThrow(new RegExp(`EADDRINUSE.*${clientPort}`));
+    expect(contents()).toEqual(before);
   });
 });
 

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
 import { NodeDisk, NodeNetwork, SystemClock, SystemRandom } from '@aviary/host';
-import { StandaloneServer, serverOptions } from '@aviary/server';
+import { StandaloneServer, serverOptions, type ServerOptions } from '@aviary/server';
 import { ENSEMBLE_OPTIONS } from './ensemble.module-definition.js';
 import type { EnsembleOptions } from './ensemble-options.js';
 import { NestLog } from '../logging/nest-log.js';
@@ -34,6 +34,8 @@ export class EnsembleTransport
   override readonly transportId = ENSEMBLE_TRANSPORT;
 
   private readonly disk = new NodeDisk();
+  private readonly network = new NodeNetwork();
+  private readonly serverOptions: ServerOptions;
   private readonly server: StandaloneServer;
   private readonly failureListeners: ((reason: string) => void)[] = [];
   private isServing = false;
@@ -44,13 +46,14 @@ export class EnsembleTransport
 
   constructor(@Inject(ENSEMBLE_OPTIONS) private readonly options: EnsembleOptions) {
     super();
+    this.serverOptions = serverOptions(options);
     this.server = new StandaloneServer(
-      serverOptions(options),
+      this.serverOptions,
       {
         clock: new SystemClock(),
         random: new SystemRandom(),
         disk: this.disk,
-        network: new NodeNetwork(),
+        network: this.network,
         log: new NestLog('Ensemble'),
         environment: processEnvironment(),
         gauges: processGauges,
@@ -105,9 +108,23 @@ export class EnsembleTransport
 
   private async open(): Promise<void> {
     this._status$.next('starting');
+    await this.refuseTakenPort();
     await this.server.start();
     this.isServing = true;
     this._status$.next('serving');
+  }
+
+  /**
+   * Most often the port is taken by a member that was started from the same directory, so it has to
+   * be known before recovery touches the data that the other one is writing.
+   */
+  private async refuseTakenPort(): Promise<void> {
+    const { clientAddress: address, clientPort: port, backlog } = this.serverOptions;
+    if (port === 0) return;
+    const listener = await this.network.listen({ address, port, backlog }, (stream) =>
+      stream.destroy(),
+    );
+    await listener.close();
   }
 
   private async shut(): Promise<void> {

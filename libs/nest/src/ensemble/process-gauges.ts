@@ -9,9 +9,18 @@ export function processEnvironment(): [string, string][] {
     ['os.name', systemType()],
     ['os.arch', arch()],
     ['os.version', release()],
-    ['user.name', userInfo().username],
+    ['user.name', userName()],
     ['user.dir', process.cwd()],
   ];
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // In containers a process often runs as a user that no file names.
+    return `uid ${process.getuid?.() ?? '?'}`;
+  }
 }
 
 /** Open files of the process where the system tells, for `mntr`. */
