@@ -52,7 +52,7 @@ export interface ServerOptions {
   readonly tickTimeMs: number;
   readonly minSessionTimeoutMs: number;
   readonly maxSessionTimeoutMs: number;
-  /** Top byte of the session ids that this server makes. */
+  /** Top byte of the session ids that this server makes, from 1 to 254. */
   readonly serverId: number;
   /** `snapCount`: transactions between snapshots. */
   readonly snapCount: number;

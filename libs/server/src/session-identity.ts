@@ -1,4 +1,4 @@
-import { isMissing, type Disk, type Random } from '@aviary/foundation';
+import { assert, isMissing, type Disk, type Random } from '@aviary/foundation';
 
 const NAME = 'session-identity.json';
 const UNFINISHED_NAME = 'tmp.session-identity.json';
@@ -84,9 +84,12 @@ function firstSessionId(
   options: { serverId: number; wallMs: number; sessions: readonly bigint[] },
   floor: bigint,
 ): bigint {
+  // With 0 an id might be 0, which means none; with 255 it would look like a time to live.
+  assert(options.serverId > 0 && options.serverId < 255, 'a server id is a number from 1 to 254');
   const top = BigInt(options.serverId) << 56n;
   let first = top | ((BigInt(Math.floor(options.wallMs)) & 0xff_ffff_ffffn) << 16n);
-  for (const session of [floor - 1n, ...options.sessions]) {
+  const given = floor > 0n ? [floor - 1n] : [];
+  for (const session of [...given, ...options.sessions]) {
     const id = BigInt.asUintN(64, session);
     if (id >> 56n === BigInt(options.serverId) && id >= first) first = id + 1n;
   }

@@ -23,13 +23,16 @@ export const VERSION_DIRECTORY = '/data/version-2';
 /** A log that a test can look into. */
 export class RecordedLog implements Log {
   readonly lines: string[] = [];
+  /** What was said along with warnings. */
+  readonly facts: Readonly<Record<string, unknown>>[] = [];
 
   info(message: string): void {
     this.lines.push(`info ${message}`);
   }
 
-  warn(message: string): void {
+  warn(message: string, facts: Readonly<Record<string, unknown>> = {}): void {
     this.lines.push(`warn ${message}`);
+    this.facts.push(facts);
   }
 
   error(message: string): void {

@@ -60,6 +60,12 @@ describe('session ids', () => {
     expect(ids.every((id) => id >> 56n === 1n)).toBe(true);
   });
 
+  it('are given out by no server whose own id would make them mean something else', async () => {
+    for (const serverId of [0, 255, 256, -1]) {
+      await expect(ServerWorld.start({ server: { serverId } })).rejects.toThrow(/from 1 to 254/);
+    }
+  });
+
   it('begin with the id of the server, also where that makes them negative', async () => {
     const world = await ServerWorld.start({ server: { serverId: 200 } });
     const { sessionId } = (await world.session()).credentials;
