@@ -49,10 +49,16 @@ class MemoryFile implements DiskFile {
     return Promise.resolve();
   }
 
+  /** Memory grows by doubling: a file may be written in a hundred thousand pieces. */
   private resize(length: number): void {
-    const resized = new Uint8Array(length);
-    resized.set(this.contents.bytes.subarray(0, length));
-    this.contents.bytes = resized;
+    const { bytes } = this.contents;
+    bytes.fill(0, length);
+    let { buffer } = bytes;
+    if (length > buffer.byteLength) {
+      buffer = new ArrayBuffer(Math.max(length, buffer.byteLength * 2));
+      new Uint8Array(buffer).set(bytes);
+    }
+    this.contents.bytes = new Uint8Array(buffer, 0, length);
   }
 }
 
@@ -64,7 +70,8 @@ export class MemoryDisk implements Disk {
 
   /** Puts a copy of `bytes` at `path`. */
   put(path: string, bytes: Uint8Array): void {
-    this.files.set(path, { bytes: bytes.slice() });
+    // A Buffer would give a view of itself for a slice.
+    this.files.set(path, { bytes: new Uint8Array(bytes) });
   }
 
   /** The bytes at `path`; changing them changes the file. */
