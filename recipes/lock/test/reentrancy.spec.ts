@@ -12,6 +12,9 @@ import { currentScope } from '../src/nest/locked-scope.js';
 import { LockWorld, STEADY, rejection, type Service } from './lock-world.js';
 import { application, contenders, sleeper } from './nest-world.js';
 
+/** The arguments of calls that heard of a loss. */
+const told: unknown[] = [];
+
 @Injectable()
 class Books {
   readonly events: string[] = [];
@@ -41,6 +44,11 @@ class Books {
 
   @DistributedLock('books/{id}', { wait: 100 })
   async patient(id: string): Promise<string> {
+    return Promise.resolve(id);
+  }
+
+  @DistributedLock('books/{id}', { onLost: ({ args }) => told.push(args) })
+  async told(id: string): Promise<string> {
     return Promise.resolve(id);
   }
 
@@ -126,6 +134,19 @@ describe('a guarded method inside of one with the same key', () => {
     expect(await rejection(call)).toMatchObject({ outcome: 'unknown', reason: 'revoked' });
     expect(books.events).toEqual([]);
   });
+});
+
+it('a call that has ended does not hear of a loss of the lease on which it stood', async () => {
+  const call = world.in(ann, () =>
+    books.outer('a', async (lease) => {
+      await books.told('a');
+      await ann.zk.set(lease.nodePath, '__REVOKE__');
+      await sleep(100);
+      expect(lease.lost).toBe('revoked');
+    }),
+  );
+  expect(await rejection(call)).toBeInstanceOf(LeaseLostError);
+  expect(told).toEqual([]);
 });
 
 describe('several at the same time inside of one', () => {

@@ -54,10 +54,13 @@ export class LockedScope {
     return this.isOver ? this.outer : this;
   }
 
-  /** The innermost run, from this one outwards, that holds the lock `path` of `owner`. */
+  /**
+   * The innermost run that holds the lock `path` of `owner`, from this one outwards, which must be
+   * {@link alive}.
+   */
   holderOf(owner: object, path: string): LockedScope | null {
     const { lease } = this.holding;
-    if (!this.isOver && this.owner === owner && lease.path === path) return this;
+    if (this.owner === owner && lease.path === path) return this;
     return this.outer?.alive()?.holderOf(owner, path) ?? null;
   }
 }

@@ -1,0 +1,117 @@
+import 'reflect-metadata';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as common from '@nestjs/common';
+import type { INestApplicationContext } from '@nestjs/common';
+import * as core from '@nestjs/core';
+import { Test } from '@nestjs/testing';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { ZooKeeper } from '@aviary/client';
+import * as nest from '@aviary/nest';
+import { transform } from '@swc/core';
+import * as lock from '../src/index.js';
+
+const readme = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8');
+const blocks = Array.from(readme.matchAll(/```ts\n([\s\S]*?)```/g), ([, block = '']) => block);
+
+/** What the examples can import. */
+const packages = { ...common, ...core, ...nest, ...lock };
+
+const dataDir = mkdtempSync(join(tmpdir(), 'aviary-lock-'));
+const apps: INestApplicationContext[] = [];
+let member: INestApplicationContext;
+let servers: string;
+
+beforeAll(async () => {
+  const options = { dataDir, clientPort: 0, tickTimeMs: 500, preAllocBytes: 64 << 10 };
+  const imports = [nest.EnsembleModule.forRoot(options)];
+  const testing = await Test.createTestingModule({ imports }).setLogger(false).compile();
+  member = await testing.init();
+  servers = member.get(nest.EnsembleTransport).address;
+});
+
+afterEach(async () => {
+  for (const app of apps.splice(0)) await app.close();
+});
+
+afterAll(async () => {
+  await member.close();
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+/** What the examples use and do not import. */
+interface Surroundings {
+  readonly console: { log(...words: unknown[]): void };
+  readonly fetch: (url: string, options: { readonly signal: AbortSignal }) => Promise<void>;
+  readonly save: (what: object, options: { readonly fence: bigint }) => Promise<void>;
+}
+
+/** Runs an example against the member of this test; resolves with its application. */
+async function run(block: string, around: Surroundings): Promise<INestApplicationContext> {
+  const body = block.replace(/^import .*;\n/gm, '').replaceAll('localhost:2181', servers);
+  const names = [...Object.keys(packages), ...Object.keys(around)];
+  const source = `async function example(${names.join()}) {${body}\nreturn app;}`;
+  const { code } = await transform(source, {
+    jsc: {
+      parser: { syntax: 'typescript', decorators: true },
+      transform: { legacyDecorator: true, decoratorMetadata: true },
+      target: 'es2022',
+    },
+  });
+  // eslint-disable-next-line @typescript-eslint/no-implied-eval, @typescript-eslint/no-unsafe-call
+  const example = new Function(`${code}; return example;`)() as (
+    ...args: unknown[]
+  ) => Promise<INestApplicationContext>;
+  common.Logger.overrideLogger(false);
+  const app = await example(...Object.values(packages), ...Object.values<unknown>({ ...around }));
+  apps.push(app);
+  return app;
+}
+
+describe('the README', () => {
+  it('says in its first line what this room is', () => {
+    expect(readme.split('\n')[0]).toMatch(/^# lock: .*\.$/);
+  });
+
+  it('guards a method', async () => {
+    const printed: unknown[][] = [];
+    const saved: unknown[] = [];
+    let seen: lock.LockView | undefined;
+    await run(blocks[0]!, {
+      console: { log: (...words) => printed.push(words) },
+      fetch: async (_url, { signal }) => {
+        expect(signal.aborted).toBe(false);
+        await using zk = new ZooKeeper({ servers });
+        seen = await new lock.LockClient(zk, { root: '/locks' }).inspect('orders/42');
+      },
+      save: async (what, { fence }) => {
+        saved.push(what, await Promise.resolve(fence));
+      },
+    });
+    const token = seen?.holder?.token;
+    expect(token).toBeGreaterThan(0n);
+    expect(saved).toEqual([{ id: '42' }, token]);
+    expect(printed).toEqual([['settled', token]]);
+    await using zk = new ZooKeeper({ servers });
+    const after = await new lock.LockClient(zk, { root: '/locks' }).inspect('orders/42');
+    expect(after.holder).toBeNull();
+  });
+
+  it('takes a lock by hand', async () => {
+    const printed: unknown[][] = [];
+    const nothing = () => Promise.resolve();
+    const console = { log: (...words: unknown[]) => printed.push(words) };
+    await run(blocks[1]!, { console, fetch: nothing, save: nothing });
+    expect(printed).toEqual([['billing-1', 0], [0]]);
+    await using zk = new ZooKeeper({ servers });
+    expect(String((await zk.get('/booked')).data)).toBe('by the holder');
+  });
+
+  it('names every export, every option and every reason', () => {
+    const reasons = ['sessionLost', 'uncertain', 'nodeDeleted', 'revoked', 'maxHold', 'shutdown'];
+    const names = [...Object.keys(lock).filter((name) => name !== 'Lease'), ...reasons];
+    expect(names.filter((name) => !readme.includes(name))).toEqual([]);
+    expect(blocks).toHaveLength(2);
+  });
+});
