@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { CoordinationError, ZooKeeper, type ZooKeeperOptions } from '../src/index.js';
+import { CoordinationError, ZooKeeper, type ZooKeeperOptions } from '@aviary/client';
 
 /** Clients of one test, below a node of their own, closed at its end. */
 export class Clients {
