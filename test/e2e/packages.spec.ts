@@ -146,6 +146,17 @@ function typeErrors(app: string): string[] {
   });
 }
 
+describe('nest-cli.json', () => {
+  it('lists every room and application as a project', () => {
+    const manifest = JSON.parse(readFileSync(join(root, 'nest-cli.json'), 'utf8')) as {
+      projects: Record<string, { root: string }>;
+    };
+    const listed = Object.values(manifest.projects).map((project) => project.root);
+    const applications = readdirSync(join(root, 'apps')).map((name) => `apps/${name}`);
+    expect(listed.sort()).toEqual([...applications, ...workspacePackages()].sort());
+  });
+});
+
 describe('the packages, installed into a fresh Nest application', () => {
   const directory = temporaryDirectory();
   const app = join(directory.path, 'app');
