@@ -352,9 +352,11 @@ describe('the end of the application', () => {
     const queued = rejection(world.begin(ann, () => orders.settle({ id: '1' })));
     await world.pass(50);
     const closing = world.begin(ann, () => app.close());
-    expect(await world.world.settle(queued)).toBeInstanceOf(LocksClosedError);
+    await world.pass(20);
     const late = world.in(ann, () => orders.settle({ id: '2' }));
     expect(await rejection(late)).toBeInstanceOf(LocksClosedError);
+    expect(await world.world.settle(queued)).toBeInstanceOf(LocksClosedError);
+    expect(orders.locks.leases).toHaveLength(1);
     expect(await world.world.settle(call)).toBe('settled 1');
     await world.world.settle(closing);
     expect(await contenders(world, '/locks/orders/1')).toEqual([]);
