@@ -223,11 +223,19 @@ export class NodeStore implements PathKeys {
     const node = this.takeNumber(this.arena.allocate(recordBytes(pathLength, dataBytes)));
     this.select(node);
     this.writeHeader(pathLength | (kind << KIND_SHIFT));
-    copyBytes(path, pathStart, this.bytes, this.pathAt, pathLength);
-    this.writeValue(data, dataStart, dataLength);
-    const statAt = this.statAt;
-    this.bytes.fill(0, statAt, statAt + STAT_BYTES);
-    writeInt32(this.bytes, statAt + StatOffset.dataLength, dataBytes);
+    const { bytes, pathAt } = this;
+    const valueAt = pathAt + pathLength;
+    if (path === data && dataStart === pathEnd + 4) {
+      // In transactions and snapshots they stand as they will here: one copy will do.
+      copyBytes(path, pathStart, bytes, pathAt, pathLength + 4 + dataBytes);
+    } else {
+      copyBytes(path, pathStart, bytes, pathAt, pathLength);
+      copyBytes(data, dataStart, bytes, valueAt + 4, dataBytes);
+    }
+    writeInt32(bytes, valueAt, dataLength);
+    const statAt = valueAt + 4 + dataBytes;
+    bytes.fill(0, statAt, statAt + STAT_BYTES);
+    writeInt32(bytes, statAt + StatOffset.dataLength, dataBytes);
     this.index.insert(hash, node);
     this.contentBytes += pathLength + dataBytes;
     return node;

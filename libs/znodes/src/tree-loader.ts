@@ -1,4 +1,4 @@
-import { copyBytes, readInt32, zxidFromHalves } from '@aviary/foundation';
+import { copyBytes, readInt32, writeInt32, zxidFromHalves } from '@aviary/foundation';
 import { JuteError, JuteReader } from '@aviary/jute';
 import { CONTAINER_OWNER_HIGH, TTL_OWNER_TOP_BYTE } from '@aviary/protocol';
 import { OPEN_ACL_NUMBER, aclList, type AclEntry } from './acl-table.js';
@@ -196,7 +196,8 @@ export class TreeLoader {
     if (kind === NodeKind.ephemeral) {
       copyBytes(bytes, fixedAt + Field.owner, nodes.bytes, ownerAt, 8);
     } else {
-      nodes.bytes.fill(0, ownerAt, ownerAt + 8);
+      writeInt32(nodes.bytes, ownerAt, 0);
+      writeInt32(nodes.bytes, ownerAt + 4, 0);
     }
     tree.register(node, kind, high, low);
   }
