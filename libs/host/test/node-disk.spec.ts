@@ -232,6 +232,16 @@ describe('directories', () => {
     expect(await disk.list(inDirectory('x/y'))).toEqual(['z']);
   });
 
+  it('are refused where the system makes none', async () => {
+    await writeFile(inDirectory('file'), '');
+    await expect(disk.makeDirectory(inDirectory('file'))).rejects.toMatchObject({ code: 'EEXIST' });
+    await expect(disk.makeDirectory(inDirectory('file/x/y'))).rejects.toMatchObject({
+      code: 'ENOTDIR',
+    });
+    // There, on Linux, a name is missing whose parent is not.
+    await expect(disk.makeDirectory('/proc/nowhere/deep')).rejects.toBeInstanceOf(DiskError);
+  });
+
   it('list their names; files are renamed over others and removed', async () => {
     for (const name of ['a', 'b', 'c']) {
       const file = await disk.open(inDirectory(name), 'create');
