@@ -107,6 +107,7 @@ export class StandaloneServer {
     const recovery = new TreeRecovery(
       { seed: ports.random.uint32(), schemes: standardAuthSchemes(options.superDigest) },
       options.extendedTypesEnabled,
+      options.dataDir,
     );
     this.recovered = await directory.recover(recovery, ports.log);
     const state = recovery.finish();

@@ -1,5 +1,10 @@
 import type { Zxid } from '@aviary/foundation';
-import type { RecoveryTarget, SnapshotBodySink, SnapshotSections } from '@aviary/storage';
+import {
+  StorageError,
+  type RecoveryTarget,
+  type SnapshotBodySink,
+  type SnapshotSections,
+} from '@aviary/storage';
 import {
   DataTree,
   QuotaKeeper,
@@ -26,6 +31,7 @@ export class TreeRecovery implements RecoveryTarget {
   constructor(
     private readonly options: DataTreeOptions,
     private readonly extendedTypesEnabled: boolean,
+    private readonly directory: string,
   ) {
     this.tree = DataTree.fresh(options);
     this.quotas = new QuotaKeeper(this.tree);
@@ -57,9 +63,19 @@ export class TreeRecovery implements RecoveryTarget {
   /**
    * The recovered state; the digest is that of the snapshot carried on by the log, or computed anew
    * where the snapshot has none that can be relied on.
+   *
+   * @throws {StorageError} Nodes name access control lists that nobody brought: who may read them is
+   * not known.
    */
   finish(): RecoveredState {
     const { tree, quotas, applier } = this;
+    const { unknownReferences } = tree.acls;
+    if (unknownReferences > 0) {
+      const problem =
+        `${unknownReferences} nodes name access control lists that neither the snapshot nor the log ` +
+        'behind it has; put back the snapshot and all logs of one backup';
+      throw new StorageError(this.directory, null, problem);
+    }
     if (!tree.isDigestKnown) tree.recomputeDigest();
     tree.acls.dropUnused();
     return { tree, quotas, applier };
