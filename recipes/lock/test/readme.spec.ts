@@ -18,6 +18,7 @@ const blocks = Array.from(readme.matchAll(/```ts\n([\s\S]*?)```/g), ([, block = 
 /** What the examples can import. */
 const packages = { ...common, ...core, ...nest, ...lock };
 
+const silent = { log: () => undefined, warn: () => undefined, error: () => undefined };
 const dataDir = mkdtempSync(join(tmpdir(), 'aviary-lock-'));
 const apps: INestApplicationContext[] = [];
 let member: INestApplicationContext;
@@ -26,7 +27,7 @@ let servers: string;
 beforeAll(async () => {
   const options = { dataDir, clientPort: 0, tickTimeMs: 500, preAllocBytes: 64 << 10 };
   const imports = [nest.EnsembleModule.forRoot(options)];
-  const testing = await Test.createTestingModule({ imports }).setLogger(false).compile();
+  const testing = await Test.createTestingModule({ imports }).setLogger(silent).compile();
   member = await testing.init();
   servers = member.get(nest.EnsembleTransport).address;
 });
