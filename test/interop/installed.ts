@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { run } from './programs.js';
 
 /** Where packages and people put jars; the first that has one wins. */
 const JAR_DIRECTORIES = ['/usr/share/java', '/usr/local/share/java', '/opt/zookeeper/lib'];
@@ -37,9 +38,10 @@ export function curatorClasspath(): string {
   return [zookeeperClasspath(), ...jars, jar('guava', 'libguava-java')].join(':');
 }
 
-/** The Java compiler. */
-export function javac(): string {
-  return pathOf('javac', ['/usr/bin/javac', '/usr/local/bin/javac'], 'default-jdk-headless');
+/** Compiles a Java file that uses Curator; its classes go to `directory`. */
+export async function compileJava(source: string, directory: string): Promise<void> {
+  const javac = pathOf('javac', ['/usr/bin/javac', '/usr/local/bin/javac'], 'default-jdk-headless');
+  await run(javac, ['-cp', curatorClasspath(), '-d', directory, source], { waitMs: 120_000 });
 }
 
 /** The shell of ZooKeeper. */
