@@ -184,6 +184,6 @@ describe('the demo', () => {
       expect(running.program.output).toMatch(/lost updates +none\n/);
       expect(running.isAnybodyLeft).toBe(false);
     },
-    60_000,
+    120_000,
   );
 });

@@ -74,6 +74,16 @@ describe('a hosted member', () => {
     expect(String((await second.get(ZooKeeper).get('/kept')).data)).toBe('yes');
   });
 
+  it('takes an option that is undefined for one that is not there', async () => {
+    const unset = { tickTimeMs: undefined, limits: { handshakeMs: undefined } };
+    const options = { dataDir: takedown.directory(), clientPort: 0, ...unset };
+    const app = await started(EnsembleModule.forRoot(options as unknown as EnsembleOptions));
+    const servers = app.get(EnsembleTransport).address;
+    await using zk = new ZooKeeper({ servers, sessionTimeoutMs: 900_000 });
+    expect(await zk.connect()).toMatchObject({ timeoutMs: 60_000 });
+    await zk.close();
+  });
+
   it('takes its options from another module', async () => {
     const dataDir = takedown.directory();
     @Module({ providers: [{ provide: 'PLACE', useValue: dataDir }], exports: ['PLACE'] })

@@ -5,9 +5,10 @@ import {
   Controller,
   Get,
   HttpCode,
+  InternalServerErrorException,
   Post,
 } from '@nestjs/common';
-import { StaleTokenError, Till, type Visitor } from './till.js';
+import { StaleTokenError, Till, TwoHoldersError, type Visitor } from './till.js';
 
 /** A visitor as JSON has it, which knows no bigint. */
 export interface VisitorBody {
@@ -16,7 +17,7 @@ export interface VisitorBody {
   readonly nodePath: string;
 }
 
-/** The till for other processes. What it refuses is 409. */
+/** The till for other processes. What it refuses is 409; that two holders met is 500. */
 @Controller()
 export class TillController {
   constructor(private readonly till: Till) {}
@@ -25,19 +26,19 @@ export class TillController {
   @HttpCode(200)
   async enter(@Body() body: VisitorBody): Promise<{ balance: number }> {
     const visitor = visitorOf(body);
-    return { balance: await refusedAsConflict(() => this.till.enter(visitor)) };
+    return { balance: await answered(() => this.till.enter(visitor)) };
   }
 
   @Post('book')
   @HttpCode(204)
   async book(@Body() body: VisitorBody & { readonly balance: number }): Promise<void> {
-    await refusedAsConflict(() => this.till.book(visitorOf(body), body.balance));
+    await answered(() => this.till.book(visitorOf(body), body.balance));
   }
 
   @Post('leave')
   @HttpCode(204)
   async leave(@Body() body: VisitorBody): Promise<void> {
-    await refusedAsConflict(() => this.till.leave(visitorOf(body)));
+    await answered(() => this.till.leave(visitorOf(body)));
   }
 
   /** Everything that was accepted, in order. */
@@ -47,11 +48,12 @@ export class TillController {
   }
 }
 
-async function refusedAsConflict<T>(action: () => T): Promise<Awaited<T>> {
+async function answered<T>(action: () => T): Promise<Awaited<T>> {
   try {
     return await action();
   } catch (error) {
     if (error instanceof StaleTokenError) throw new ConflictException(error.message);
+    if (error instanceof TwoHoldersError) throw new InternalServerErrorException(error.message);
     throw error;
   }
 }

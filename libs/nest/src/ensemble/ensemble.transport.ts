@@ -46,7 +46,8 @@ export class EnsembleTransport
 
   constructor(@Inject(ENSEMBLE_OPTIONS) private readonly options: EnsembleOptions) {
     super();
-    this.serverOptions = serverOptions(options);
+    const limits = withoutUndefined(options.limits ?? {});
+    this.serverOptions = serverOptions({ ...withoutUndefined(options), limits });
     this.server = new StandaloneServer(
       this.serverOptions,
       {
@@ -150,4 +151,11 @@ export class EnsembleTransport
       onFailure(reason);
     }
   }
+}
+
+/** What callers leave undefined, for instance from an environment, is as if it were not there. */
+function withoutUndefined<T extends object>(options: T): T {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as T;
 }
