@@ -76,37 +76,80 @@ interface SnapshotStream {
   readonly read: (into: Uint8Array, position: number) => Promise<number>;
 }
 
-/** A growing window over the stream, and the checksum of what was taken from it. */
+/** Room in front of a chunk for what is left of the one before: most items are shorter. */
+const HEADROOM_BYTES = 64 * 1024;
+
+/** A chunk that is being read: its bytes come to `bytes` behind the headroom. */
+interface ReadAhead {
+  readonly bytes: Uint8Array;
+  readonly length: Promise<number>;
+}
+
+/**
+ * A window that moves over the stream, and the checksum of what was taken from it. While a chunk is
+ * taken, the disk reads the next one.
+ */
 class CheckedStream {
   private bytes: Uint8Array = new Uint8Array(0);
   private start = 0;
   private end = 0;
   private position = 0;
+  private ahead: ReadAhead | null = null;
+  private readonly chunkBytes: number;
   checksum = ADLER32_START;
 
   constructor(
     private readonly path: string,
     private readonly source: SnapshotStream,
-  ) {}
+  ) {
+    this.chunkBytes = Math.max(Math.min(CHUNK_BYTES, source.bytes), 1);
+  }
 
   /** Bytes that were taken so far. */
   get offset(): number {
     return this.position - (this.end - this.start);
   }
 
-  /** Reads more behind what is there; false at the end of the stream. */
+  /** Resolves when nothing is being read any more. */
+  async settle(): Promise<void> {
+    await this.ahead?.length.catch(() => undefined);
+  }
+
+  private read(into: Uint8Array): ReadAhead {
+    const length = this.source.read(into.subarray(HEADROOM_BYTES), this.position);
+    // Whoever takes the chunk hears of a failure; nobody may ever take it.
+    length.catch(() => undefined);
+    return { bytes: into, length };
+  }
+
+  /** Appends the next chunk to what is there; false at the end of the stream. */
   private async fill(): Promise<boolean> {
-    const kept = this.end - this.start;
-    const needed = Math.max(Math.min(CHUNK_BYTES, this.source.bytes), kept * 2, 1);
-    const next = needed > this.bytes.length ? new Uint8Array(needed) : this.bytes;
-    next.set(this.bytes.subarray(this.start, this.end));
-    this.bytes = next;
-    this.start = 0;
-    this.end = kept;
-    const read = await this.source.read(next.subarray(kept), this.position);
+    const chunkBytes = HEADROOM_BYTES + this.chunkBytes;
+    const { bytes, length } = this.ahead ?? this.read(new Uint8Array(chunkBytes));
+    const read = await length;
     this.position += read;
-    this.end += read;
+    const spare = this.bytes.length === chunkBytes ? this.bytes : new Uint8Array(chunkBytes);
+    this.append(bytes, read);
+    this.ahead = this.position < this.source.bytes ? this.read(spare) : null;
     return read > 0;
+  }
+
+  private append(chunk: Uint8Array, length: number): void {
+    const kept = this.bytes.subarray(this.start, this.end);
+    const end = HEADROOM_BYTES + length;
+    if (kept.length <= HEADROOM_BYTES) {
+      this.start = HEADROOM_BYTES - kept.length;
+      this.end = end;
+      chunk.set(kept, this.start);
+      this.bytes = chunk;
+      return;
+    }
+    const joined = new Uint8Array(kept.length + length);
+    joined.set(kept);
+    joined.set(chunk.subarray(HEADROOM_BYTES, end), kept.length);
+    this.start = 0;
+    this.end = joined.length;
+    this.bytes = joined;
   }
 
   private taken(upTo: number): void {
@@ -169,8 +212,9 @@ export async function readSnapshot(
   sink: SnapshotBodySink,
 ): Promise<SnapshotSections> {
   const file = await disk.open(path, 'read');
+  let stream: CheckedStream | null = null;
   try {
-    const stream = new CheckedStream(path, await streamOf(file, path));
+    stream = new CheckedStream(path, await streamOf(file, path));
     const header = await stream.take(SNAPSHOT_HEADER_BYTES);
     if (header === null || !isSnapshotHeader(header)) {
       throw new StorageError(path, 0, 'is no snapshot: the first bytes are not "ZKSN"');
@@ -179,6 +223,7 @@ export async function readSnapshot(
     await stream.takeSeal();
     return await readSections(stream);
   } finally {
+    await stream?.settle();
     await file.close();
   }
 }

@@ -23,7 +23,7 @@ import {
 import { isPermitted, storedAcl } from './acl-rules.js';
 import { aclList, aclListOf, isWireFormOf, type AclList } from './acl-table.js';
 import type { DataTree } from './data-tree.js';
-import { StatImageOffset, ttlIn, ttlOwnerHigh } from './node-digest.js';
+import { STAT_IMAGE_BYTES, StatImageOffset, ttlIn, ttlOwnerHigh } from './node-digest.js';
 import { NodeKind, PATH_BYTES_MAX } from './node-record.js';
 import type { OutstandingChanges } from './outstanding-changes.js';
 import type { PendingNode } from './pending-node.js';
@@ -404,7 +404,7 @@ export class NodePreparer {
 
   private fillNewImage(pending: PendingNode, ttlMs: number): void {
     const { image } = pending;
-    image.fill(0);
+    for (let at = 0; at < STAT_IMAGE_BYTES; at++) image[at] = 0;
     pending.setZxid(StatImageOffset.czxid, this.zxid);
     pending.setZxid(StatImageOffset.mzxid, this.zxid);
     pending.setZxid(StatImageOffset.pzxid, this.zxid);

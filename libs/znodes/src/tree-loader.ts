@@ -5,6 +5,7 @@ import { OPEN_ACL_NUMBER, aclList, type AclEntry } from './acl-table.js';
 import type { DataTree } from './data-tree.js';
 import { NO_NODE, NodeKind, PATH_BYTES_MAX, StatOffset, Word } from './node-record.js';
 import { ROOT } from './node-store.js';
+import { SiblingRun } from './sibling-run.js';
 
 const SLASH = 0x2f;
 const OPEN_HALF = -1;
@@ -40,6 +41,7 @@ export class TreeLoader {
   private parentPath = new Uint8Array(256);
   private aclNumber = 0;
   private aclEntry: AclEntry | null = null;
+  private readonly siblings: SiblingRun;
 
   /**
    * @param tree As it comes from its constructor: with nothing but a root.
@@ -48,7 +50,9 @@ export class TreeLoader {
   constructor(
     private readonly tree: DataTree,
     private readonly extendedTypesEnabled: boolean,
-  ) {}
+  ) {
+    this.siblings = new SiblingRun(tree.nodes);
+  }
 
   /** Whether the end mark was read. */
   get isDone(): boolean {
@@ -133,6 +137,7 @@ export class TreeLoader {
     const pathEnd = pathStart + pathLength;
     if (pathEnd > end) return -1;
     if (pathLength === 1 && bytes[pathStart] === SLASH) {
+      this.siblings.end();
       this.part = 'done';
       return pathEnd;
     }
@@ -166,7 +171,7 @@ export class TreeLoader {
       if (node === NO_NODE) {
         const dataAt = pathEnd + 4;
         node = nodes.insert(hash, bytes, pathStart, pathEnd, bytes, dataAt, dataLength, kind);
-        nodes.link(parent, node);
+        this.siblings.add(parent, node);
       } else {
         this.tree.unregister(node);
         nodes.setData(node, bytes, pathEnd + 4, dataLength);
@@ -185,20 +190,16 @@ export class TreeLoader {
     }
     this.setAcl(aclNumber(bytes, fixedAt));
     const { statAt } = nodes;
-    copyBytes(bytes, fixedAt + Field.czxid, nodes.bytes, statAt + StatOffset.czxid, 36);
-    copyBytes(bytes, fixedAt + Field.aversion, nodes.bytes, statAt + StatOffset.aversion, 4);
+    // In a snapshot and in a Stat these stand alike, from the czxid to the aversion.
+    copyBytes(bytes, fixedAt + Field.czxid, nodes.bytes, statAt + StatOffset.czxid, 44);
     copyBytes(bytes, fixedAt + Field.pzxid, nodes.bytes, statAt + StatOffset.pzxid, 8);
     nodes.setChildrenCreated(readInt32(bytes, fixedAt + Field.childrenCreated));
     nodes.forgetDigest();
     const high = readInt32(bytes, fixedAt + Field.owner);
     const low = readInt32(bytes, fixedAt + Field.owner + 4);
-    const ownerAt = statAt + StatOffset.ephemeralOwner;
-    if (kind === NodeKind.ephemeral) {
-      copyBytes(bytes, fixedAt + Field.owner, nodes.bytes, ownerAt, 8);
-    } else {
-      writeInt32(nodes.bytes, ownerAt, 0);
-      writeInt32(nodes.bytes, ownerAt + 4, 0);
-    }
+    const isOwned = kind === NodeKind.ephemeral;
+    writeInt32(nodes.bytes, statAt + StatOffset.ephemeralOwner, isOwned ? high : 0);
+    writeInt32(nodes.bytes, statAt + StatOffset.ephemeralOwner + 4, isOwned ? low : 0);
     tree.register(node, kind, high, low);
   }
 
