@@ -465,9 +465,7 @@ export class ClientConnection
 
   notify(event: WatchEvent): void {
     if (this.state !== State.open) return;
-    const frame = this.server.encodeEvent(event);
-    const out = this.output.writer();
-    appendBytes(out, frame, 0, frame.length);
+    this.output.append(this.server.encodeEvent(event));
     this.countSent();
     if (this.output.pendingBytes > this.server.options.limits.outputBytesMax) {
       this.server.cutOff(this, 'A client does not read what it watches; it is cut off.');

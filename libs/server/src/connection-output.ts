@@ -1,6 +1,7 @@
 import type { ByteStream } from '@aviary/foundation';
 import type { JuteWriter } from '@aviary/jute';
 import { PauseReason, type ReadPause } from './read-pause.js';
+import { appendBytes } from './reply.js';
 import type { ServerContext } from './server-context.js';
 
 /**
@@ -9,6 +10,8 @@ import type { ServerContext } from './server-context.js';
  */
 export class ConnectionOutput {
   private out: JuteWriter | null = null;
+  /** All that has gathered, if it is one event: that goes to its thousand watchers uncopied. */
+  private event: Uint8Array | null = null;
 
   constructor(
     private readonly server: ServerContext,
@@ -24,25 +27,37 @@ export class ConnectionOutput {
 
   /** Those of them that wait for the end of the turn. */
   get gatheredBytes(): number {
-    return this.out === null ? 0 : this.out.position;
+    return this.out?.position ?? this.event?.length ?? 0;
   }
 
   /** The buffer to append to; good until the next {@link flush}. */
   writer(): JuteWriter {
-    if (this.out === null) {
-      this.out = this.server.outputs.lend();
-      this.server.noteOutput(this);
-    }
+    const { event } = this;
+    if (this.out !== null) return this.out;
+    this.out = this.server.outputs.lend();
+    this.event = null;
+    if (event === null) this.server.noteOutput(this);
+    else appendBytes(this.out, event, 0, event.length);
     return this.out;
+  }
+
+  /** Appends a frame that never changes again. */
+  append(frame: Uint8Array): void {
+    if (this.gatheredBytes > 0) {
+      appendBytes(this.writer(), frame, 0, frame.length);
+      return;
+    }
+    this.event = frame;
+    this.server.noteOutput(this);
   }
 
   /** Sends what has gathered. */
   flush(): void {
-    const { out } = this;
-    if (out === null) return;
+    const { out, event } = this;
+    if (out === null && event === null) return;
     this.out = null;
-    const isTaken = this.stream.write(out.bytes, 0, out.position);
-    this.server.outputs.takeBack(out, isTaken);
+    this.event = null;
+    const isTaken = event === null ? this.sendBuffer(out) : this.stream.write(event);
     if (isTaken) return;
     if (this.stream.queuedBytes > this.server.options.limits.outputHighBytes) {
       this.pause.add(PauseReason.output);
@@ -50,8 +65,16 @@ export class ConnectionOutput {
     this.owner.countHeld();
   }
 
+  private sendBuffer(out: JuteWriter | null): boolean {
+    if (out === null) return true;
+    const isTaken = this.stream.write(out.bytes, 0, out.position);
+    this.server.outputs.takeBack(out, isTaken);
+    return isTaken;
+  }
+
   /** The connection has closed: what has gathered goes nowhere. */
   drop(): void {
     this.out = null;
+    this.event = null;
   }
 }
