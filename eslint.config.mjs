@@ -62,6 +62,8 @@ export default tseslint.config(
       // Nest's `unwrap<T>(): T` is to be overridden as it is.
       '@typescript-eslint/no-unnecessary-type-parameters': 'off',
       '@typescript-eslint/no-empty-function': 'off',
+      // We have no enums, and the rule looks at every assignment: a fifth of the time of all rules.
+      '@typescript-eslint/no-unsafe-enum-assignment': 'off',
       '@typescript-eslint/prefer-for-of': 'off',
       '@typescript-eslint/no-unnecessary-condition': [
         'error',
