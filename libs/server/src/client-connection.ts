@@ -30,7 +30,8 @@ import { RequestKind, requestKind } from './request-kinds.js';
 import { RequestOrder } from './request-order.js';
 import type { ServerContext } from './server-context.js';
 import type { Session } from './session-tracker.js';
-import type { BarrierOwner, WriteOwner } from './write-pipeline.js';
+import type { BarrierOwner } from './write-pipeline.js';
+import type { WriteOwner } from './write-queue.js';
 import type { WriteResults } from './write-results.js';
 
 /** The first frame is a handshake of 45 bytes: nobody gets room for a megabyte without one. */

@@ -29,12 +29,13 @@ import { ReadOperations } from './read-operations.js';
 import { Reaper } from './reaper.js';
 import { beginReply, endReply } from './reply.js';
 import type { ServerContext, Traffic } from './server-context.js';
-import type { ServerPorts } from './server.js';
+import type { ServerPorts } from './server-ports.js';
 import type { SessionIdentity } from './session-identity.js';
 import { Session, SessionTracker } from './session-tracker.js';
 import { WatchRestorer } from './set-watches.js';
 import type { RecoveredState } from './tree-recovery.js';
-import { WritePipeline, type PipelineListener, type WriteOwner } from './write-pipeline.js';
+import { WritePipeline, type PipelineListener } from './write-pipeline.js';
+import type { WriteOwner } from './write-queue.js';
 
 /** The writes that a tree at its limits takes no more. */
 const MAKES_GROW: ReadonlySet<number> = new Set([

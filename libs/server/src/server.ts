@@ -2,13 +2,8 @@ import {
   assert,
   formatZxid,
   type ByteStream,
-  type Clock,
-  type Disk,
   type DiskError,
   type Listener,
-  type Log,
-  type Network,
-  type Random,
   type SocketAddress,
   type Timer,
 } from '@aviary/foundation';
@@ -21,24 +16,12 @@ import {
 import { OutstandingChanges, RequestPreparer, standardAuthSchemes } from '@aviary/znodes';
 import { ClientPort } from './client-port.js';
 import type { ServerOptions } from './options.js';
+import type { ServerPorts } from './server-ports.js';
 import { SessionIdentity } from './session-identity.js';
 import { Snapshotter } from './snapshotter.js';
 import { TreeRecovery, type RecoveredState } from './tree-recovery.js';
 
 const HOUR_MS = 3_600_000;
-
-/** The world that a server lives in. */
-export interface ServerPorts {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly disk: Disk;
-  readonly network: Network;
-  readonly log: Log;
-  /** What four-letter word `envi` tells of the machine; default: nothing. */
-  readonly environment?: readonly (readonly [string, string])[];
-  /** Figures of the process for `mntr`, such as open files; default: none. */
-  readonly gauges?: () => [string, number][];
-}
 
 /** Life of a server: each state is entered once, in this order; `failed` from any. */
 export type ServerState = 'new' | 'recovering' | 'serving' | 'stopping' | 'stopped' | 'failed';

@@ -11,17 +11,11 @@ import type {
 } from '@aviary/znodes';
 import type { LatencyMeter } from './latency-meter.js';
 import type { ServerLimits } from './options.js';
-import { WriteQueue } from './write-queue.js';
+import { WriteQueue, type WriteOwner } from './write-queue.js';
 import { WriteResults } from './write-results.js';
 
 /** The type is the last field of a transaction's header. */
 const TRANSACTION_TYPE_AT = TXN_HEADER_BYTES - 4;
-
-/** Whoever waits for a transaction. */
-export interface WriteOwner {
-  /** The transaction is durable and applied, `tookMs` after its request; `results` is good for the call. */
-  onWritten(type: number, xid: number, results: WriteResults, tookMs: number): void;
-}
 
 /** Whoever waits for all transactions that were under way at some moment. */
 export interface BarrierOwner {

@@ -1,6 +1,12 @@
-import type { WriteOwner } from './write-pipeline.js';
+import type { WriteResults } from './write-results.js';
 
 const INITIAL_SLOTS = 1024;
+
+/** Whoever waits for a transaction. */
+export interface WriteOwner {
+  /** The transaction is durable and applied, `tookMs` after its request; `results` is good for the call. */
+  onWritten(type: number, xid: number, results: WriteResults, tookMs: number): void;
+}
 
 /** Who waits for which transaction, in the order of the transactions: a ring that grows. */
 export class WriteQueue {
