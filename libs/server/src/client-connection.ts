@@ -237,8 +237,9 @@ export class ClientConnection
     this.server.traffic.received++;
     const kind = requestKind(type);
     if (this.state !== State.open && type !== OpCode.auth && type !== OpCode.sasl) this.bar(xid);
-    else if (kind === RequestKind.write) this.submit(type, xid, bytes, start, end);
-    else if (kind === RequestKind.immediate) this.answerAtOnce(type, xid, bytes, start, end);
+    else if (kind === RequestKind.write) {
+      if (this.order.takeWrite(bytes, start, end)) this.submit(type, xid, bytes, start, end);
+    } else if (kind === RequestKind.immediate) this.answer(type, xid, bytes, start, end);
     else if (kind === RequestKind.sync) this.sync(type, xid, bytes, start, end);
     else if (this.order.isClear) this.read(type, xid, bytes, start + REQUEST_HEADER_BYTES, end);
     else this.order.defer(bytes, start, end);
@@ -324,22 +325,12 @@ export class ClientConnection
 
   // Requests:
 
-  private answerAtOnce(
-    type: number,
-    xid: number,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-  ): void {
+  private answer(type: number, xid: number, bytes: Uint8Array, start: number, end: number): void {
     const { server } = this;
-    if (type === OpCode.ping) {
-      writeBareReply(this.output.writer(), Xid.ping, server.tree.lastZxid, ErrorCode.ok);
-      this.countSent();
-      return;
-    }
     const out = this.output.writer();
-    if (type === OpCode.sasl) {
-      answerSasl(out, xid);
+    if (type !== OpCode.auth) {
+      if (type === OpCode.sasl) answerSasl(out, xid);
+      else writeBareReply(out, Xid.ping, server.tree.lastZxid, ErrorCode.ok);
       this.countSent();
       return;
     }
@@ -365,7 +356,6 @@ export class ClientConnection
     assert(session !== null, 'an open connection has a session');
     const { pipeline } = server;
     this.statistics.noteRequest(type, xid, this.nowMs);
-    this.order.writeSent();
     origin.xid = xid;
     const refusal = server.refusalOf(type);
     if (refusal !== ErrorCode.ok) {
@@ -389,7 +379,9 @@ export class ClientConnection
 
   /** A sync waits for every write that anybody has under way. */
   private sync(type: number, xid: number, bytes: Uint8Array, start: number, end: number): void {
-    if (this.server.pipeline.outstanding > 0) this.waitForApplied();
+    // A write of its own that waits will be newer than every one that is under way now.
+    const { pipeline } = this.server;
+    if (pipeline.outstanding > 0 && !this.order.hasWaitingWrite) this.waitForApplied();
     if (this.order.isClear) this.read(type, xid, bytes, start + REQUEST_HEADER_BYTES, end);
     else this.order.defer(bytes, start, end);
   }
@@ -449,10 +441,18 @@ export class ClientConnection
     const { order } = this;
     const { waiting } = order;
     while (order.isFirstDue && this.state === State.open) {
-      const { bytes, start, end } = waiting;
+      const { bytes, start, end, isWrite } = waiting;
       waiting.shift();
       const xid = readInt32(bytes, start);
-      this.read(readInt32(bytes, start + 4), xid, bytes, start + REQUEST_HEADER_BYTES, end);
+      const type = readInt32(bytes, start + 4);
+      if (isWrite) {
+        order.writeReleased();
+        this.submit(type, xid, bytes, start, end);
+        // What came behind the end of the session is not looked at.
+        if (this.pause.has(PauseReason.closing)) waiting.clear();
+      } else {
+        this.read(type, xid, bytes, start + REQUEST_HEADER_BYTES, end);
+      }
     }
     order.relax();
   }

@@ -43,7 +43,7 @@ export class ConnectionOutput {
 
   /** Appends a frame that never changes again. */
   append(frame: Uint8Array): void {
-    if (this.gatheredBytes > 0) {
+    if (this.out !== null || this.event !== null) {
       appendBytes(this.writer(), frame, 0, frame.length);
       return;
     }

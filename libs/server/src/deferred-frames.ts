@@ -2,7 +2,10 @@ const NOTHING = new Uint8Array(0);
 /** From so many entries on, what has been taken out is cleared away when it is half of all. */
 const COMPACTED_FROM = 256;
 
-/** Requests that wait for earlier writes of their session, in the order in which they came. */
+/** The writes that a write needs which waits itself: it is due as soon as it is the first. */
+export const DUE_WHEN_FIRST = -1;
+
+/** Requests that wait for earlier requests of their session, in the order in which they came. */
 export class DeferredFrames {
   private readonly frames: Uint8Array[] = [];
   private readonly starts: number[] = [];
@@ -68,6 +71,11 @@ export class DeferredFrames {
 
   get end(): number {
     return this.ends[this.head];
+  }
+
+  /** Whether it is a write. */
+  get isWrite(): boolean {
+    return this.writes[this.head] === DUE_WHEN_FIRST;
   }
 
   get writesNeeded(): number {

@@ -9,10 +9,12 @@ import {
   multi,
   ping,
   setData,
+  sync,
 } from './requests.js';
 import { ServerWorld } from './server-world.js';
 import type { WireClient } from './wire-client.js';
 
+const NOTHING = new Uint8Array(0);
 const MEGABYTE = 1 << 20;
 /** The longest value that a frame has room for. */
 const LARGE = 1_000_000;
@@ -96,6 +98,56 @@ describe('a client that does not read its answers', () => {
     expect(client.isClosed).toBe(false);
     await world.pass(15_000);
     expect(client.isClosed).toBe(true);
+  });
+});
+
+describe('the answers to a client that reads slowly', () => {
+  const large = (count: number) => Array.from({ length: count }, () => getData('/large'));
+  const set = setData('/large', new Uint8Array(LARGE - 1));
+
+  /** Sends all in one chunk, reads nothing for a while, and then everything. */
+  async function answersTo(...requests: Parameters<WireClient['send']>): Promise<number[][]> {
+    const world = await worldWithLargeNode();
+    const client = await world.session();
+    client.link.stopReading();
+    const xids = client.send(...requests);
+    await world.pass(100);
+    expect(queuedBytes(client)).toBeLessThan((2 + 64) * MEGABYTE);
+    client.link.startReading();
+    await world.reach(() => client.pending >= xids.length || client.isClosed);
+    const replies = await client.replies(client.pending);
+    await world.reach(() => world.port.heldBytes === 0);
+    return [replies.map(({ xid }) => xid), xids, replies.map(({ body }) => body.length)];
+  }
+
+  it.each([
+    ['a write behind reads', [...large(20), set, getData('/large')]],
+    ['a write before and behind reads', [set, ...large(20), set, getData('/large')]],
+    ['more reads than may pass', [set, ...large(70), set, set, ...large(3), set]],
+    ['writes among reads', [...large(5), set, ...large(5), set, set, ...large(5), set]],
+    ['sync', [...large(20), set, sync('/'), getData('/large'), set, sync('/'), ...large(2)]],
+    ['the end of the session', [...large(20), set, ...large(2), closeSession]],
+    ['the end of the session, with writes under way', [set, ...large(20), set, closeSession]],
+  ])('come in the order of the requests: %s', async (_name, requests) => {
+    const [got, sent] = await answersTo(...requests);
+    expect(got).toEqual(sent);
+  });
+
+  it('show reads nothing of the writes that were sent after them', async () => {
+    const [, , bytes] = await answersTo(set, ...large(20), setData('/large', NOTHING), ...large(2));
+    // All but the Stat alone that a set brings, and what the last two read, is a value of LARGE - 1.
+    expect(bytes!.map((length) => length > LARGE - 1)).toEqual([
+      false,
+      ...Array.from({ length: 20 }, () => true),
+      false,
+      false,
+      false,
+    ]);
+  });
+
+  it('end with that to the end of the session, whatever stands behind it', async () => {
+    const [got, sent] = await answersTo(...large(20), closeSession, ...large(2));
+    expect(got).toEqual(sent!.slice(0, 21));
   });
 });
 
