@@ -1,3 +1,4 @@
+export { DirectoryClaim, DirectoryTakenError } from './directory-claim.js';
 export { NodeDisk } from './node-disk.js';
 export { NodeNetwork } from './node-network.js';
 export { SystemClock } from './system-clock.js';

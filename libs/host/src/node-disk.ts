@@ -1,7 +1,8 @@
 import { fdatasync, write } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { DiskError, type Disk, type DiskFile } from '@aviary/foundation';
+import { makeDirectories } from './make-directories.js';
 import { SyncThread } from './sync-thread.js';
 
 /** Runs `action`; what it fails with becomes a {@link DiskError}. */
@@ -11,31 +12,6 @@ async function guarded<T>(operation: string, path: string, action: () => Promise
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? 'UNKNOWN';
     throw new DiskError(code, path, operation, { cause });
-  }
-}
-
-/**
- * Makes a directory and all above it. Node's own recursive mkdir does not return where the system says
- * that a name does not exist below a directory that does, as in `/proc`.
- */
-async function makeDirectories(directory: string): Promise<void> {
-  try {
-    await mkdir(directory);
-  } catch (error) {
-    if ((await directoryState(directory)) === 'directory') return;
-    const { code } = error as NodeJS.ErrnoException;
-    const parent = dirname(directory);
-    if (code !== 'ENOENT' || (await directoryState(parent)) !== 'missing') throw error;
-    await makeDirectories(parent);
-    await makeDirectories(directory);
-  }
-}
-
-async function directoryState(path: string): Promise<'directory' | 'other' | 'missing'> {
-  try {
-    return (await stat(path)).isDirectory() ? 'directory' : 'other';
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'missing' : 'other';
   }
 }
 

@@ -65,6 +65,17 @@ describe('a hosted member', () => {
     expect(await answers(address)).toBe(false);
   });
 
+  it('keeps out a second member that is given the same data, on whatever port', async () => {
+    const directory = takedown.directory();
+    const first = await started(memberIn(directory));
+    const second = await Test.createTestingModule({ imports: [memberIn(directory)] })
+      .setLogger(new KeptLog())
+      .compile();
+    await expect(second.init()).rejects.toThrow(`${directory} is in use by another process`);
+    await using zk = new ZooKeeper({ servers: first.get(EnsembleTransport).address });
+    await zk.create('/kept', 'yes');
+  });
+
   it('finds its data again', async () => {
     const directory = takedown.directory();
     const first = await started(memberIn(directory), ZooKeeperModule.forRootAsync(toOwnMember()));

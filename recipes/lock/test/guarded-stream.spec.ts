@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { Observable, Subscription } from 'rxjs';
+import { Observable, Subscription, take } from 'rxjs';
 import { DistributedLock, LockSetupError, currentLease } from '../src/index.js';
 import { LockWorld, STEADY, rejection, type Service } from './lock-world.js';
 import { application, contenders } from './nest-world.js';
@@ -28,6 +28,17 @@ describe('a stream under @DistributedLock()', () => {
           else subscriber.complete();
         });
         return () => timer.cancel();
+      });
+    }
+
+    made = 0;
+
+    /** Emits all while it is being subscribed to. */
+    @DistributedLock('feeds/sync', { wait: 0 })
+    everything(): Observable<string> {
+      return new Observable<string>((subscriber) => {
+        while (!subscriber.closed && this.made < 1000) subscriber.next(String(++this.made));
+        subscriber.complete();
       });
     }
 
@@ -71,6 +82,15 @@ describe('a stream under @DistributedLock()', () => {
     return { events, subscription };
   };
   const arrival = (events: readonly string[]) => world.world.reach(() => events.length > 0);
+
+  it('stops a source that emits all at once where its subscriber has enough', async () => {
+    const { events } = listen(feeds.everything().pipe(take(3)));
+    await arrival(events);
+    expect(events).toEqual(['1', '2', '3', 'complete']);
+    expect(feeds.made).toBe(3);
+    await world.pass(100);
+    expect(await contenders(world, '/locks/feeds/sync')).toEqual([]);
+  });
 
   it('holds it from subscription to completion', async () => {
     const stream = feeds.feed('a');

@@ -1,6 +1,7 @@
+import { resolve } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
-import { NodeDisk, NodeNetwork, SystemClock, SystemRandom } from '@aviary/host';
+import { DirectoryClaim, NodeDisk, NodeNetwork, SystemClock, SystemRandom } from '@aviary/host';
 import { StandaloneServer, serverOptions, type ServerOptions } from '@aviary/server';
 import { ENSEMBLE_OPTIONS } from './ensemble.module-definition.js';
 import type { EnsembleOptions } from './ensemble-options.js';
@@ -42,6 +43,7 @@ export class EnsembleTransport
   private hasFailed = false;
   private starting: Promise<void> | null = null;
   private stopping: Promise<void> | null = null;
+  private readonly claims: DirectoryClaim[] = [];
   private closeClients: (address: string) => Promise<void> = () => Promise.resolve();
 
   constructor(@Inject(ENSEMBLE_OPTIONS) private readonly options: EnsembleOptions) {
@@ -110,6 +112,7 @@ export class EnsembleTransport
   private async open(): Promise<void> {
     this._status$.next('starting');
     await this.refuseTakenPort();
+    await this.claimDirectories();
     await this.server.start();
     this.isServing = true;
     this._status$.next('serving');
@@ -128,11 +131,19 @@ export class EnsembleTransport
     await listener.close();
   }
 
+  /** Before recovery touches what another member may be writing, on whatever port. */
+  private async claimDirectories(): Promise<void> {
+    const { dataDir, dataLogDir } = this.serverOptions;
+    const directories = new Set([resolve(dataDir), resolve(dataLogDir)]);
+    for (const directory of directories) this.claims.push(await DirectoryClaim.take(directory));
+  }
+
   private async shut(): Promise<void> {
     await this.starting?.catch(() => undefined);
     if (this.isServing) await this.closeClients(this.address);
     await this.server.stop();
     this.disk.close();
+    for (const claim of this.claims) await claim.release();
     if (!this.hasFailed) this._status$.next('stopped');
   }
 

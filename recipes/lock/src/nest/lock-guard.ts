@@ -1,6 +1,6 @@
 import { AbortedError } from '@aviary/client';
 import type { Clock, Log, Timer } from '@aviary/foundation';
-import { Observable, defer, Subscription, from, isObservable, type Subscriber } from 'rxjs';
+import { Observable, Subject, defer, from, isObservable, takeUntil, type Subscriber } from 'rxjs';
 import type { Lease } from '../core/lease.js';
 import type { LockClient } from '../core/lock-client.js';
 import { LockBusyError, LockTimeoutError, type LeaseLostError } from '../core/lock-errors.js';
@@ -99,13 +99,14 @@ export class LockGuard {
     subscriber: Subscriber<unknown>,
   ): void {
     const { scope, lease } = entry;
-    const source = new Subscription();
-    let isOver = false;
+    // Also a source that emits all at once, while it is being subscribed to, must hear of the end.
+    const over = new Subject<void>();
+    let isOver = false as boolean;
     const end = (tell: () => void): void => {
       if (isOver) return;
       isOver = true;
       disarm();
-      source.unsubscribe();
+      over.next();
       void entry.leave().then(tell);
     };
     const fail = (error: unknown): void => end(() => subscriber.error(error));
@@ -121,7 +122,8 @@ export class LockGuard {
         else fail(loss);
       },
     };
-    if (!source.closed) source.add(runInScope(scope, () => defer(body).subscribe(observer)));
+    if (isOver) return;
+    runInScope(scope, () => defer(body).pipe(takeUntil(over)).subscribe(observer));
   }
 
   /**
