@@ -10,6 +10,7 @@ import {
   ping,
   setData,
   sync,
+  type Request,
 } from './requests.js';
 import { ServerWorld } from './server-world.js';
 import type { WireClient } from './wire-client.js';
@@ -106,7 +107,7 @@ describe('the answers to a client that reads slowly', () => {
   const set = setData('/large', new Uint8Array(LARGE - 1));
 
   /** Sends all in one chunk, reads nothing for a while, and then everything. */
-  async function answersTo(...requests: Parameters<WireClient['send']>): Promise<number[][]> {
+  async function answersTo(...requests: readonly Request[]): Promise<number[][]> {
     const world = await worldWithLargeNode();
     const client = await world.session();
     client.link.stopReading();
