@@ -89,6 +89,21 @@ describe('main.js zoo.cfg', () => {
     expect(program.output).toMatch(/cannot read .*nowhere\.cfg: ENOENT\. usage: /);
   });
 
+  it.each([
+    ['dataDir=/proc/nope\nclientPort=0', 1, /mkdir .*: E(NOENT|ROFS|ACCES|PERM): .*choose (another dataDir|others)\n$/],
+    ['dataDir=/dev/null/x\nclientPort=0', 1, /ENOTDIR: .*choose another dataDir\n$/],
+    [
+      'dataDir=unused\nclientPort=0\nclientPortAddress=192.0.2.1',
+      2,
+      /^configuration: .*EADDRNOTAVAIL.*: this machine has no such address; correct clientPortAddress$/m,
+    ],
+  ])('says what to do about %j, and ends with status %i', async (text, status, sentence) => {
+    const unused = join(directory.path, 'unused');
+    const program = started(runMain([config(`${text.replace('unused', unused)}\n`)]));
+    expect(await program.exited).toMatchObject({ code: status });
+    expect(program.output).toMatch(sentence);
+  });
+
   it('takes every setting from the environment too, over the file', async () => {
     const text = `dataDir=${dataDir}\nclientPort=1\nclientPortAddress=127.0.0.1\n`;
     const program = started(

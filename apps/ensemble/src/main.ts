@@ -81,17 +81,34 @@ async function report(transport: EnsembleTransport): Promise<void> {
   process.stderr.write(figures ?? 'The member does not serve yet.\n');
 }
 
+/** What to do about errors of the system, by their codes. */
+const ADVICE: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program has the port; stop it, or choose another clientPort',
+  EACCES: 'this user may not; give it the directory or the port, or choose others',
+  EPERM: 'this user may not; give it the directory or the port, or choose others',
+  EROFS: 'the file system is read-only; choose another dataDir',
+  ENOENT: 'it cannot be made there; choose another dataDir',
+  ENOTDIR: 'a file stands where a directory is needed; choose another dataDir',
+  ENOSPC: 'the disk is full; make room, or choose another dataDir',
+  ENOTFOUND: 'no such name; correct clientPortAddress',
+  EADDRNOTAVAIL: 'this machine has no such address; correct clientPortAddress',
+};
+
+/** A wrong address is a wrong setting, though only the system can tell. */
+const MISTAKES = new Set(['ENOTFOUND', 'EADDRNOTAVAIL']);
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException | null)?.code ?? '';
+}
+
 function sentenceOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE') {
-    return `${error.message}: another program has the port; stop it, or choose another clientPort`;
-  }
-  return error.message;
+  const advice = ADVICE[codeOf(error)];
+  return advice === undefined ? error.message : `${error.message}: ${advice}`;
 }
 
 main().catch((error: unknown) => {
-  const isMistake = error instanceof ConfigurationError;
+  const isMistake = error instanceof ConfigurationError || MISTAKES.has(codeOf(error));
   const sentence = sentenceOf(error);
   process.stderr.write(`${isMistake ? 'configuration: ' : ''}${sentence}\n`);
   process.exit(isMistake ? EXIT_BAD_CONFIGURATION : 1);

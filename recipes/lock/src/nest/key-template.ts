@@ -19,8 +19,9 @@ const PLAIN = /^[\w-]+$/;
  *
  * What stands between braces names a parameter of `method` (or a field that it destructures, or the
  * position of an argument), and fields of it behind dots. A value becomes part of one component of
- * the path: slashes and what a path must not contain are escaped with percent signs, so different
- * values have different keys and none climbs out of its place.
+ * the path: slashes and what a path must not contain are escaped with percent signs, so none climbs
+ * out of its place, and different values have different keys. Two values in one component (`{a}-{b}`)
+ * can be told apart only if they do not contain what stands between them.
  *
  * @throws {LockSetupError} `name` says which method it is about.
  */
