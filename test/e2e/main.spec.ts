@@ -90,7 +90,11 @@ describe('main.js zoo.cfg', () => {
   });
 
   it.each([
-    ['dataDir=/proc/nope\nclientPort=0', 1, /mkdir .*: E(NOENT|ROFS|ACCES|PERM): .*choose (another dataDir|others)\n$/],
+    [
+      'dataDir=/proc/nope\nclientPort=0',
+      1,
+      /mkdir .*: E(NOENT|ROFS|ACCES|PERM): .*choose (another dataDir|others)\n$/,
+    ],
     ['dataDir=/dev/null/x\nclientPort=0', 1, /ENOTDIR: .*choose another dataDir\n$/],
     [
       'dataDir=unused\nclientPort=0\nclientPortAddress=192.0.2.1',
