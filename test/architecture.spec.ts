@@ -28,6 +28,7 @@ const NODE_MODULES_ALLOWED: Readonly<Record<string, readonly string[]>> = {
   foundation: [],
   jute: [],
   protocol: [],
+  zab: [],
   znodes: ['node:crypto'],
   storage: ['node:zlib'],
   server: ['node:crypto'],
