@@ -3,6 +3,7 @@ import type { DataTree } from './data-tree.js';
 import { digestOfContent, digestOfStat, isSystemPath } from './node-digest.js';
 import { NO_NODE, StatOffset } from './node-record.js';
 import { PendingByNumber } from './pending-by-number.js';
+import { PendingByPath } from './pending-by-path.js';
 import { PendingNode } from './pending-node.js';
 import { PendingUsage } from './pending-usage.js';
 import { TreeDigest } from './tree-digest.js';
@@ -25,11 +26,12 @@ export class OutstandingChanges {
 
   /** By number, for nodes that the tree has; by path, for those that it has not. */
   private readonly byNode = new PendingByNumber();
-  private readonly byKey = new Map<string, PendingNode>();
+  private readonly byPath = new PendingByPath();
   /** Every touch in zxid order, to know when a node's last transaction is applied. */
-  private touched: PendingNode[] = [];
-  private touchedZxids: Zxid[] = [];
+  private readonly touched: PendingNode[] = [];
+  private readonly touchedZxids: Zxid[] = [];
   private touchedHead = 0;
+  private touchedEnd = 0;
   private readonly pool: PendingNode[] = [];
   private undo: Undo[] | null = null;
   private readonly digestBeforeMulti = new TreeDigest();
@@ -41,16 +43,15 @@ export class OutstandingChanges {
 
   /** Nodes that have outstanding changes. */
   get size(): number {
-    return this.byNode.size + this.byKey.size;
+    return this.byNode.size + this.byPath.size;
   }
 
   /** Drops everything, because the transactions will never be applied. */
   clear(): void {
     this.byNode.clear();
-    this.byKey.clear();
-    this.touched = [];
-    this.touchedZxids = [];
+    this.byPath.clear();
     this.touchedHead = 0;
+    this.touchedEnd = 0;
     this.undo = null;
     this.usage.clear();
     this.digest.copy(this.tree.digest);
@@ -61,10 +62,11 @@ export class OutstandingChanges {
    * {@link touch} before and {@link settle} after.
    */
   find(bytes: Uint8Array, start: number, end: number): PendingNode | null {
-    const node = this.tree.nodes.find(bytes, start, end);
+    const { nodes } = this.tree;
+    const hash = nodes.hash(bytes, start, end);
+    const node = nodes.findHashed(hash, bytes, start, end);
     if (node === NO_NODE) {
-      if (this.byKey.size === 0) return null;
-      const created = this.byKey.get(keyOf(bytes, start, end));
+      const created = this.byPath.get(hash, bytes, start, end);
       return created?.exists === true ? created : null;
     }
     const pending = this.byNode.get(node);
@@ -77,13 +79,14 @@ export class OutstandingChanges {
    * which does not exist yet. Touch that next.
    */
   place(bytes: Uint8Array, start: number, end: number): PendingNode {
-    const node = this.tree.nodes.find(bytes, start, end);
+    const { nodes } = this.tree;
+    const hash = nodes.hash(bytes, start, end);
+    const node = nodes.findHashed(hash, bytes, start, end);
     if (node !== NO_NODE) return this.byNode.get(node) ?? this.fromTree(node);
-    const key = keyOf(bytes, start, end);
-    const gone = this.byKey.size === 0 ? undefined : this.byKey.get(key);
-    if (gone !== undefined) return gone;
+    const gone = this.byPath.get(hash, bytes, start, end);
+    if (gone !== null) return gone;
     const fresh = this.pool.pop() ?? new PendingNode();
-    fresh.key = key;
+    fresh.setPath(hash, bytes, start, end);
     fresh.exists = false;
     fresh.node = NO_NODE;
     fresh.isDigested = !isSystemPath(bytes, start, end);
@@ -92,12 +95,13 @@ export class OutstandingChanges {
 
   /** Says that `pending`, at that path, will be deleted or created: its number will not last. */
   name(pending: PendingNode, bytes: Uint8Array, start: number, end: number): void {
-    if (pending.key === '') pending.key = keyOf(bytes, start, end);
+    if (pending.pathLength > 0) return;
+    pending.setPath(this.tree.nodes.hash(bytes, start, end), bytes, start, end);
   }
 
-  /** The path of a node that has one: by its key, or as the tree has it. */
+  /** The path of a node that was given one, or that the tree has. */
   pathOf(pending: PendingNode): Uint8Array {
-    if (pending.key !== '') return Buffer.from(pending.key, 'latin1');
+    if (pending.pathLength > 0) return pending.path.slice(0, pending.pathLength);
     const { nodes } = this.tree;
     nodes.select(pending.node);
     return nodes.bytes.slice(nodes.pathAt, nodes.pathAt + nodes.pathLength);
@@ -113,8 +117,9 @@ export class OutstandingChanges {
     if (!pending.isIndexed) this.index(pending);
     if (pending.exists && pending.isDigested) this.digest.subtract(pending.digest);
     pending.zxid = zxid;
-    this.touched.push(pending);
-    this.touchedZxids.push(zxid);
+    const end = this.touchedEnd++;
+    this.touched[end] = pending;
+    this.touchedZxids[end] = zxid;
   }
 
   /** Says that `pending` is as the transaction leaves it: it enters the digest again. */
@@ -162,8 +167,7 @@ export class OutstandingChanges {
     if (undo === null) return;
     this.undo = null;
     for (const { pending, before } of undo.reverse()) {
-      this.touched.pop();
-      this.touchedZxids.pop();
+      this.touchedEnd--;
       if (before === null) this.unindex(pending);
       else pending.copy(before);
     }
@@ -176,23 +180,23 @@ export class OutstandingChanges {
    * before anything else is asked: numbers of nodes that came or went have changed hands.
    */
   applied(zxid: Zxid): void {
-    const { touched, touchedZxids } = this;
+    const { touched, touchedZxids, touchedEnd } = this;
     if (this.usage.mark > 0) this.usage.applied(zxid);
     let head = this.touchedHead;
-    for (; head < touched.length && touchedZxids[head] <= zxid; head++) {
+    for (; head < touchedEnd && touchedZxids[head] <= zxid; head++) {
       const pending = touched[head];
       if (!pending.isIndexed) continue;
       if (pending.zxid <= zxid) this.retire(pending);
-      else if (pending.key !== '') this.indexAnew(pending);
+      else if (pending.pathLength > 0) this.indexAnew(pending);
     }
     this.touchedHead = head;
-    if (head === touched.length) {
-      touched.length = 0;
-      touchedZxids.length = 0;
+    if (head === touchedEnd) {
       this.touchedHead = 0;
-    } else if (head > 1024 && head * 2 > touched.length) {
-      touched.splice(0, head);
-      touchedZxids.splice(0, head);
+      this.touchedEnd = 0;
+    } else if (head > 1024 && head * 2 > touchedEnd) {
+      touched.copyWithin(0, head, touchedEnd);
+      touchedZxids.copyWithin(0, head, touchedEnd);
+      this.touchedEnd -= head;
       this.touchedHead = 0;
     }
   }
@@ -200,7 +204,7 @@ export class OutstandingChanges {
   /** Calls `visit` for every node with outstanding changes. */
   forEach(visit: (pending: PendingNode) => void): void {
     this.byNode.forEach(visit);
-    this.byKey.forEach(visit);
+    this.byPath.forEach(visit);
   }
 
   /** What is outstanding for a node of the tree, or undefined. */
@@ -210,38 +214,38 @@ export class OutstandingChanges {
 
   private index(pending: PendingNode): void {
     pending.isIndexed = true;
-    if (pending.node === NO_NODE) this.byKey.set(pending.key, pending);
+    if (pending.node === NO_NODE) this.byPath.add(pending);
     else this.byNode.add(pending);
   }
 
   private unindex(pending: PendingNode): void {
     pending.isIndexed = false;
-    if (pending.node === NO_NODE) this.byKey.delete(pending.key);
+    if (pending.node === NO_NODE) this.byPath.remove(pending);
     else this.byNode.remove(pending);
   }
 
   /** The tree shows the last change of `pending`. It also gets the digest that was computed for it. */
   private retire(pending: PendingNode): void {
     this.unindex(pending);
-    if (pending.node !== NO_NODE && pending.key === '') {
+    if (pending.node !== NO_NODE && pending.pathLength === 0) {
       this.tree.nodes.select(pending.node);
       this.tree.nodes.setDigest(pending.digest);
     }
+    pending.forgetPath();
     this.pool.push(pending);
   }
 
   /** The node came or went, and more is outstanding for its path: its number is another now. */
   private indexAnew(pending: PendingNode): void {
     this.unindex(pending);
-    const path = Buffer.from(pending.key, 'latin1');
-    pending.node = this.tree.nodes.find(path, 0, path.length);
+    const { path, pathHash, pathLength } = pending;
+    pending.node = this.tree.nodes.findHashed(pathHash, path, 0, pathLength);
     this.index(pending);
   }
 
   private fromTree(node: number): PendingNode {
     const { tree } = this;
     const pending = this.pool.pop() ?? new PendingNode();
-    pending.key = '';
     pending.exists = true;
     pending.node = node;
     pending.isContentKnown = false;
@@ -257,13 +261,3 @@ export class OutstandingChanges {
     return pending;
   }
 }
-
-/** The path as text, one character per byte. */
-export function keyOf(bytes: Uint8Array, start: number, end: number): string {
-  // A view of the whole slab each time would cost more than the text: Buffer's own method takes any array.
-  return latin1Slice.call(bytes, start, end);
-}
-
-const { latin1Slice } = Buffer.prototype as unknown as {
-  latin1Slice: (this: Uint8Array, start: number, end: number) => string;
-};

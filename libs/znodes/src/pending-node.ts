@@ -1,8 +1,12 @@
-import { readInt32, writeInt32, writeUint53, type Zxid } from '@aviary/foundation';
+import { copyBytes, readInt32, writeInt32, writeUint53, type Zxid } from '@aviary/foundation';
 import { OPEN_ACL } from '@aviary/protocol';
 import { aclListOf, type AclList } from './acl-table.js';
 import { STAT_IMAGE_BYTES, StatImageOffset } from './node-digest.js';
 import { NO_NODE, NodeKind } from './node-record.js';
+
+const NO_PATH = new Uint8Array(0);
+/** Buffers up to this length are kept for the next path: nearly all paths are shorter. */
+const PATH_BYTES_KEPT = 256;
 
 const openList = aclListOf(OPEN_ACL);
 
@@ -12,10 +16,14 @@ const openList = aclListOf(OPEN_ACL);
  */
 export class PendingNode {
   /**
-   * The path, one character per byte of its UTF-8 form. Only of nodes that are created or deleted:
-   * the others are found by their number.
+   * Holds the path in its first `pathLength` bytes. Only of nodes that are created or deleted: the
+   * others are found by their number, and their `pathLength` is 0.
    */
-  key = '';
+  path = NO_PATH;
+  pathLength = 0;
+  pathHash = 0;
+  /** The next with a path in the same chain of the index. */
+  nextOfHash: PendingNode | null = null;
   /** The last transaction that touches it. */
   zxid: Zxid = 0;
   exists = false;
@@ -57,8 +65,31 @@ export class PendingNode {
     writeUint53(this.image, offset, zxid);
   }
 
+  /** Remembers the path `bytes[start..end)`, whose hash is `hash`. */
+  setPath(hash: number, bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    if (length > this.path.length) this.path = new Uint8Array(Math.max(length, PATH_BYTES_KEPT / 4));
+    copyBytes(bytes, start, this.path, 0, length);
+    this.pathLength = length;
+    this.pathHash = hash;
+  }
+
+  forgetPath(): void {
+    this.pathLength = 0;
+    if (this.path.length > PATH_BYTES_KEPT) this.path = NO_PATH;
+  }
+
+  hasPath(bytes: Uint8Array, start: number, end: number): boolean {
+    const { path, pathLength } = this;
+    if (pathLength !== end - start) return false;
+    for (let i = pathLength - 1; i >= 0; i--) if (path[i] !== bytes[start + i]) return false;
+    return true;
+  }
+
+  /** Takes over the state of `other`, but not its place in an index. */
   copy(other: PendingNode): void {
-    this.key = other.key;
+    if (other.pathLength === 0) this.forgetPath();
+    else this.setPath(other.pathHash, other.path, 0, other.pathLength);
     this.zxid = other.zxid;
     this.exists = other.exists;
     this.kind = other.kind;
