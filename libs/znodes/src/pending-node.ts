@@ -68,7 +68,8 @@ export class PendingNode {
   /** Remembers the path `bytes[start..end)`, whose hash is `hash`. */
   setPath(hash: number, bytes: Uint8Array, start: number, end: number): void {
     const length = end - start;
-    if (length > this.path.length) this.path = new Uint8Array(Math.max(length, PATH_BYTES_KEPT / 4));
+    if (length > this.path.length)
+      this.path = new Uint8Array(Math.max(length, PATH_BYTES_KEPT / 4));
     copyBytes(bytes, start, this.path, 0, length);
     this.pathLength = length;
     this.pathHash = hash;
