@@ -3,10 +3,12 @@ import { spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import ts from 'typescript';
+import { readmeIn } from '../readme-examples.js';
 import { RunningProgram, runMain, temporaryDirectory } from './member-process.js';
 
 const root = resolve(import.meta.dirname, '../..');
-const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const { text: readme, examples } = readmeIn(root);
+const example = examples[0]!;
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   scripts: Record<string, string>;
 };
@@ -26,11 +28,6 @@ const MAIN = `
   await app.close();
 `;
 
-function example(): string {
-  const [, code = ''] = /```ts\n([\s\S]*?)```/.exec(readme) ?? [];
-  return code;
-}
-
 describe('the README', () => {
   const directory = temporaryDirectory();
   const programs: RunningProgram[] = [];
@@ -44,17 +41,13 @@ describe('the README', () => {
   });
 
   it('has an example of ten lines that two processes run under one lock', async () => {
-    expect(
-      example()
-        .split('\n')
-        .filter((line) => line.trim() !== '').length,
-    ).toBe(10);
+    expect(example.split('\n').filter((line) => line.trim() !== '')).toHaveLength(10);
 
     const dataDir = join(directory.path, 'data');
     const member = runMain([], { AVIARY_DATA_DIR: dataDir, AVIARY_CLIENT_PORT: '0' });
     programs.push(member);
     const [, address = ''] = await member.printed(/serves ZooKeeper clients at (\S+)\n/);
-    const source = IMPORTS + example().replace('127.0.0.1:2181', address) + MAIN;
+    const source = IMPORTS + example.replace('127.0.0.1:2181', address) + MAIN;
     const { outputText } = ts.transpileModule(source, {
       compilerOptions: {
         module: ts.ModuleKind.ESNext,

@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { transform } from '@swc/core';
 import * as client from '../src/index.js';
+import { readmeIn, runExample, withoutImports } from '../../../test/readme-examples.js';
 import { Fixture } from './fixture.js';
 
-const readme = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8');
+const { text, examples } = readmeIn(join(import.meta.dirname, '..'));
 
 let fixture: Fixture;
 
@@ -15,28 +14,16 @@ beforeEach(async () => {
 
 afterEach(() => fixture.stop());
 
-/** The first example, as a function of what it takes from outside. */
-async function exampleFunction(): Promise<
-  (zk: typeof client.ZooKeeper, exists: typeof client.NodeExistsError, out: object) => Promise<void>
-> {
-  const block = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
-  const lines = block.split('\n').filter((line) => !line.startsWith('import '));
-  expect(lines.filter((line) => line.trim() !== '').length).toBeLessThanOrEqual(10);
-  const source = `async function example(ZooKeeper, NodeExistsError, console) {${lines.join('\n')}}`;
-  const { code } = await transform(source, {
-    jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
-  });
-  // eslint-disable-next-line @typescript-eslint/no-implied-eval, @typescript-eslint/no-unsafe-call
-  return new Function(`${code}; return example;`)() as never;
-}
-
 describe('the README', () => {
   it('says in its first line what this room is', () => {
-    expect(readme.split('\n')[0]).toMatch(/^A ZooKeeper client: .*\.$/);
+    expect(text.split('\n')[0]).toMatch(/^A ZooKeeper client: .*\.$/);
   });
 
   it('has an example that works', async () => {
-    const example = await exampleFunction();
+    expect(examples).toHaveLength(1);
+    const example = examples[0]!;
+    const lines = withoutImports(example).split('\n');
+    expect(lines.filter((line) => line.trim() !== '').length).toBeLessThanOrEqual(10);
     const { clock, network } = fixture;
     class LocalZooKeeper extends client.ZooKeeper {
       constructor(options: client.ZooKeeperOptions) {
@@ -45,15 +32,19 @@ describe('the README', () => {
       }
     }
     const printed: unknown[][] = [];
-    const console = { log: (...words: unknown[]) => printed.push(words) };
-    await fixture.settled(example(LocalZooKeeper, client.NodeExistsError, console));
+    const scope = {
+      ZooKeeper: LocalZooKeeper,
+      NodeExistsError: client.NodeExistsError,
+      console: { log: (...words: unknown[]) => printed.push(words) },
+    };
+    await fixture.settled(runExample(example, scope));
     const { tree } = fixture.ensemble;
     const price = () => Buffer.from(tree.get('/price').data ?? []).toString();
     expect(price()).toBe('101');
     expect(fixture.ensemble.operations.applied).toContain('create /sold');
     // `await using` has closed the session, and the ephemeral node is gone with it.
     expect(tree.nodes.has('/sold')).toBe(false);
-    await fixture.settled(example(LocalZooKeeper, client.NodeExistsError, console));
+    await fixture.settled(runExample(example, scope));
     expect(price()).toBe('102');
     expect(printed).toContainEqual(['price', '102']);
   });
@@ -67,7 +58,7 @@ describe('the README', () => {
       'NoWatcherError',
     ];
     const missing = [...errors, ...['connecting', 'suspended', 'reconnected', 'lost']].filter(
-      (name) => !readme.includes(`\`${name}\``) && !rare.includes(name),
+      (name) => !text.includes(`\`${name}\``) && !rare.includes(name),
     );
     expect(missing).toEqual([]);
   });

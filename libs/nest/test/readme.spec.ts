@@ -1,5 +1,4 @@
 import 'reflect-metadata';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as client from '@aviary/client';
 import * as common from '@nestjs/common';
@@ -7,12 +6,11 @@ import * as core from '@nestjs/core';
 import type { INestApplicationContext, INestMicroservice } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { transform } from '@swc/core';
 import * as nest from '../src/index.js';
+import { readmeIn, runExample } from '../../../test/readme-examples.js';
 import { KeptLog, memberIn, Takedown } from './hosted-member.js';
 
-const readme = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8');
-const blocks = Array.from(readme.matchAll(/```ts\n([\s\S]*?)```/g), ([, block = '']) => block);
+const { text, examples } = readmeIn(join(import.meta.dirname, '..'));
 
 /** What the examples can import. */
 const packages = { ...common, ...core, ...client, ...nest };
@@ -31,43 +29,29 @@ afterEach(() => takedown.run());
 
 /** Runs an example against the member of this test; resolves with its application. */
 async function run<App extends INestApplicationContext | INestMicroservice>(
-  block: string,
+  example: string,
   printed: unknown[][] = [],
 ): Promise<App> {
-  const body = block
-    .replace(/^import .*;\n/gm, '')
+  const body = example
     .replaceAll('localhost:2181', address)
     .replaceAll("'./data', clientPort: 2181", `'${takedown.directory()}', clientPort: 0`);
-  const names = Object.keys(packages);
-  const source = `async function example(${names.join()}, console) {${body}\nreturn app;}`;
-  const { code } = await transform(source, {
-    jsc: {
-      parser: { syntax: 'typescript', decorators: true },
-      transform: { legacyDecorator: true, decoratorMetadata: true },
-      target: 'es2022',
-    },
-  });
-  // eslint-disable-next-line @typescript-eslint/no-implied-eval, @typescript-eslint/no-unsafe-call
-  const example = new Function(`${code}; return example;`)() as (
-    ...args: unknown[]
-  ) => Promise<App>;
   const console = { log: (...words: unknown[]) => printed.push(words) };
   common.Logger.overrideLogger(false);
-  return takedown.app(await example(...Object.values(packages), console));
+  return takedown.app(await runExample<App>(`${body}return app;`, { ...packages, console }));
 }
 
 describe('the README', () => {
   it('says in its first line what this room is', () => {
-    expect(readme.split('\n')[0]).toMatch(/^# nest: .*\.$/);
+    expect(text.split('\n')[0]).toMatch(/^# nest: .*\.$/);
   });
 
   it('has these examples', () => {
-    expect(blocks).toHaveLength(4);
+    expect(examples).toHaveLength(4);
   });
 
   it('injects a client', async () => {
     const printed: unknown[][] = [];
-    await run(blocks[0]!, printed);
+    await run(examples[0]!, printed);
     expect(printed).toEqual([['hello, /greeted/world-0000000000']]);
     await using zk = new client.ZooKeeper({ servers: address });
     expect((await zk.children('/readme/greeted')).children).toEqual(['world-0000000000']);
@@ -75,7 +59,7 @@ describe('the README', () => {
 
   it('has a second connection, which is lazy', async () => {
     const printed: unknown[][] = [];
-    const app = await run<INestApplicationContext>(blocks[1]!, printed);
+    const app = await run<INestApplicationContext>(examples[1]!, printed);
     await app.get<client.ZooKeeper>(nest.getZooKeeperToken('audit')).exists('/');
     expect(app.get(client.ZooKeeper).state).toMatchObject({ timeoutMs: 10_000 });
     expect(printed).toEqual([
@@ -86,7 +70,7 @@ describe('the README', () => {
 
   it('hosts a member', async () => {
     const printed: unknown[][] = [];
-    await run(blocks[2]!, printed);
+    await run(examples[2]!, printed);
     expect(printed).toEqual([
       ['member', 'serving'],
       [expect.objectContaining({ numChildren: expect.any(Number) })],
@@ -94,14 +78,14 @@ describe('the README', () => {
   });
 
   it('hosts a member as a microservice', async () => {
-    const app = await run<INestMicroservice>(blocks[3]!);
+    const app = await run<INestMicroservice>(examples[3]!);
     await using zk = new client.ZooKeeper({ servers: app.get(nest.EnsembleTransport).address });
     expect(await zk.exists('/')).not.toBeNull();
   });
 
   it('names every export', () => {
     const missing = Object.keys(nest).filter(
-      (name) => !readme.includes(name) && name !== 'ENSEMBLE_TRANSPORT',
+      (name) => !text.includes(name) && name !== 'ENSEMBLE_TRANSPORT',
     );
     expect(missing).toEqual([]);
   });

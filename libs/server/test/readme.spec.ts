@@ -1,16 +1,15 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { transform } from '@swc/core';
 import { StandaloneServer, readConfiguration, type ServerPorts } from '@aviary/server';
 import { World } from '@aviary/simulator';
+import { readmeIn, runExample } from '../../../test/readme-examples.js';
 import { RecordedLog } from './server-world.js';
 
-const readme = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8');
+const readme = readmeIn(join(import.meta.dirname, '..'));
 
 describe('the README', () => {
   it('has an example that works', async () => {
-    const block = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
+    expect(readme.examples).toHaveLength(1);
     const world = new World({ seed: 1 });
     const { clock, random, disk, network } = world.addHost('server').boot();
     const log = new RecordedLog();
@@ -36,14 +35,7 @@ describe('the README', () => {
       },
       tell: (told: unknown) => states.push(String(told)),
     };
-    const names = Object.keys(scope).join(', ');
-    const source = `async function example({ ${names} }) {${block}; tell(warnings)}`;
-    const { code } = await transform(source, {
-      jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
-    });
-    // eslint-disable-next-line @typescript-eslint/no-implied-eval, @typescript-eslint/no-unsafe-call
-    const example = new Function(`${code}; return example;`)() as (from: object) => Promise<void>;
-    await world.settle(example(scope));
+    await world.settle(runExample(`${readme.examples[0]!}tell(warnings);`, scope));
     expect(states).toEqual([
       'serves port 2181',
       'stopped',

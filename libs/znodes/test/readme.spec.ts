@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { transform } from '@swc/core';
 import { JuteReader, JuteWriter, encode } from '@aviary/jute';
 import { OPEN_ACL, OpCode, createRequest } from '@aviary/protocol';
 import {
@@ -13,25 +11,20 @@ import {
   noResults,
   principalOf,
 } from '@aviary/znodes';
+import { readmeIn, runExample } from '../../../test/readme-examples.js';
 import { PREPARER_OPTIONS } from './model/packed-world.js';
 
-const readme = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8');
+const readme = readmeIn(join(import.meta.dirname, '..'));
 
-type Example = (scope: object) => { readonly tree: DataTree; readonly error: number };
-
-/** The example of the README; it gives back what it made. */
-async function exampleWith(names: readonly string[]): Promise<Example> {
-  const block = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
-  const source = `function example({ ${names.join(', ')} }) {${block}; return { tree, error };}`;
-  const { code } = await transform(source, {
-    jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
-  });
-  // eslint-disable-next-line @typescript-eslint/no-implied-eval, @typescript-eslint/no-unsafe-call
-  return new Function(`${code}; return example;`)() as Example;
+/** What the example makes. */
+interface Made {
+  readonly tree: DataTree;
+  readonly error: number;
 }
 
 describe('the README', () => {
   it('has an example that works', async () => {
+    expect(readme.examples).toHaveLength(1);
     const request = { path: '/price', data: Buffer.from('100'), acl: OPEN_ACL, flags: 0 };
     const created: string[] = [];
     const scope = {
@@ -50,7 +43,8 @@ describe('the README', () => {
       writer: new JuteWriter(),
       results: { ...noResults, created: (type: number) => created.push(`type ${type}`) },
     };
-    const { tree, error } = (await exampleWith(Object.keys(scope)))(scope);
+    const example = `${readme.examples[0]!}return { tree, error };`;
+    const { tree, error } = await runExample<Made>(example, scope);
     expect(error).toBe(0);
     expect(created).toEqual(['type 1']);
     expect(tree.nodes.pathOf(tree.findText('/price'))).toBe('/price');

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as common from '@nestjs/common';
@@ -9,11 +9,10 @@ import { Test } from '@nestjs/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { ZooKeeper } from '@aviary/client';
 import * as nest from '@aviary/nest';
-import { transform } from '@swc/core';
 import * as lock from '../src/index.js';
+import { readmeIn, runExample } from '../../../test/readme-examples.js';
 
-const readme = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8');
-const blocks = Array.from(readme.matchAll(/```ts\n([\s\S]*?)```/g), ([, block = '']) => block);
+const { text, examples } = readmeIn(join(import.meta.dirname, '..'));
 
 /** What the examples can import. */
 const packages = { ...common, ...core, ...nest, ...lock };
@@ -49,37 +48,24 @@ interface Surroundings {
 }
 
 /** Runs an example against the member of this test; resolves with its application. */
-async function run(block: string, around: Surroundings): Promise<INestApplicationContext> {
-  const body = block.replace(/^import .*;\n/gm, '').replaceAll('localhost:2181', servers);
-  const names = [...Object.keys(packages), ...Object.keys(around)];
-  const source = `async function example(${names.join()}) {${body}\nreturn app;}`;
-  const { code } = await transform(source, {
-    jsc: {
-      parser: { syntax: 'typescript', decorators: true },
-      transform: { legacyDecorator: true, decoratorMetadata: true },
-      target: 'es2022',
-    },
-  });
-  // eslint-disable-next-line @typescript-eslint/no-implied-eval, @typescript-eslint/no-unsafe-call
-  const example = new Function(`${code}; return example;`)() as (
-    ...args: unknown[]
-  ) => Promise<INestApplicationContext>;
+async function run(example: string, around: Surroundings): Promise<INestApplicationContext> {
+  const body = `${example.replaceAll('localhost:2181', servers)}return app;`;
   common.Logger.overrideLogger(false);
-  const app = await example(...Object.values(packages), ...Object.values<unknown>({ ...around }));
+  const app = await runExample<INestApplicationContext>(body, { ...packages, ...around });
   apps.push(app);
   return app;
 }
 
 describe('the README', () => {
   it('says in its first line what this room is', () => {
-    expect(readme.split('\n')[0]).toMatch(/^# lock: .*\.$/);
+    expect(text.split('\n')[0]).toMatch(/^# lock: .*\.$/);
   });
 
   it('guards a method', async () => {
     const printed: unknown[][] = [];
     const saved: unknown[] = [];
     let seen: lock.LockView | undefined;
-    await run(blocks[0]!, {
+    await run(examples[0]!, {
       console: { log: (...words) => printed.push(words) },
       fetch: async (_url, { signal }) => {
         expect(signal.aborted).toBe(false);
@@ -103,7 +89,7 @@ describe('the README', () => {
     const printed: unknown[][] = [];
     const nothing = () => Promise.resolve();
     const console = { log: (...words: unknown[]) => printed.push(words) };
-    await run(blocks[1]!, { console, fetch: nothing, save: nothing });
+    await run(examples[1]!, { console, fetch: nothing, save: nothing });
     expect(printed).toEqual([['billing-1', 0], [0]]);
     await using zk = new ZooKeeper({ servers });
     expect(String((await zk.get('/booked')).data)).toBe('by the holder');
@@ -112,7 +98,7 @@ describe('the README', () => {
   it('names every export, every option and every reason', () => {
     const reasons = ['sessionLost', 'uncertain', 'nodeDeleted', 'revoked', 'maxHold', 'shutdown'];
     const names = [...Object.keys(lock).filter((name) => name !== 'Lease'), ...reasons];
-    expect(names.filter((name) => !readme.includes(name))).toEqual([]);
-    expect(blocks).toHaveLength(2);
+    expect(names.filter((name) => !text.includes(name))).toEqual([]);
+    expect(examples).toHaveLength(2);
   });
 });
