@@ -167,7 +167,7 @@ describe('every room', () => {
     const path = join(directory, 'README.md');
     expect(existsSync(path)).toBe(true);
     const [first = ''] = readFileSync(path, 'utf8').split('\n');
-    expect(first).toMatch(/^(# )?\S.{10,200}$/);
+    expect(first).toMatch(/^(# )?\S.{10,200}[.]$/);
   });
 
   it.each(rooms.filter(({ floor }) => floor < APP_FLOOR))(
@@ -179,7 +179,7 @@ describe('every room', () => {
         license: 'Apache-2.0',
         exports: { '.': { types: './dist/index.d.ts', default: './dist/index.js' } },
       });
-      expect(manifest.description).toMatch(/^\S.{20,}$/);
+      expect(manifest.description).toMatch(/^\S.{20,}[.]$/);
       expect(existsSync(join(directory, 'src', 'index.ts'))).toBe(true);
     },
   );
