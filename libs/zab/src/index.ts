@@ -1,3 +1,5 @@
+export { Broadcast } from './broadcast/broadcast.js';
+export { LeadershipConfirmation } from './broadcast/leadership-confirmation.js';
 export { Hierarchy, type WeightedGroup } from './quorum/hierarchy.js';
 export { Majority } from './quorum/majority.js';
 export type { QuorumVerifier, ServerId } from './quorum/quorum-verifier.js';
