@@ -22,13 +22,12 @@ interface OwnedSocket extends Socket {
 }
 
 /** Shared by all sockets: Node calls it with the socket as `this`. */
-const onread = {
-  buffer: readBuffer,
-  callback(this: unknown, bytesRead: number): boolean {
-    (this as OwnedSocket)[streamOf]?.deliver(readBuffer, bytesRead);
-    return true;
-  },
-};
+function onSocketRead(this: unknown, bytesRead: number): boolean {
+  (this as OwnedSocket)[streamOf]?.deliver(readBuffer, bytesRead);
+  return true;
+}
+
+const onread = { buffer: readBuffer, callback: onSocketRead };
 
 function onSocketData(this: OwnedSocket, chunk: Buffer): void {
   const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
@@ -46,26 +45,42 @@ function onSocketClose(this: OwnedSocket): void {
 /** Options that make a new outgoing socket read the way {@link SocketStream} needs. */
 export const outgoingSocketOptions = { onread } as const;
 
-interface ServerSocket {
-  _handle: object | null | undefined;
+interface ReadingHandle {
+  useUserBuffer?: (buffer: Uint8Array) => void;
 }
+
+interface AcceptedSocket extends Socket {
+  _handle: ReadingHandle | null | undefined;
+  [key: symbol]: unknown;
+}
+
+/** Where a socket keeps what the option `onread` chose; undefined if this Node keeps it elsewhere. */
+function onreadFields(): { readonly buffer: symbol; readonly callback: symbol } | undefined {
+  const fields = Object.getOwnPropertySymbols(new Socket());
+  const buffer = fields.find(({ description }) => description === 'kBuffer');
+  const callback = fields.find(({ description }) => description === 'kBufferCb');
+  return buffer && callback && { buffer, callback };
+}
+
+const fields = onreadFields();
 
 /**
  * Takes over a socket that a server accepted with `pauseOnConnect`.
  *
- * `net.Server` has no option to choose the read buffer, so the connection is moved to a socket that
- * has one. Where a future Node hides the handle, the accepted socket is used as it is: slower, and
- * right.
+ * `net.Server` has no option to choose the read buffer of what it accepts, and to move the connection
+ * to a second socket that has one costs a quarter of a new session. So the socket is given what its
+ * constructor would have set. Where a future Node keeps that elsewhere, it is used as it is: every
+ * read allocates then, and all is right.
  */
-export function adoptAccepted(accepted: Socket): SocketStream {
-  const shell = accepted as unknown as ServerSocket;
-  const handle = shell._handle;
-  if (handle === null || typeof handle !== 'object') return adoptWhole(accepted);
-  // The shell is destroyed without its handle, so that the server's count of connections stays right.
-  shell._handle = null;
-  accepted.destroy();
-  const options = { handle, onread, readable: true, writable: true, manualStart: true };
-  return new SocketStream(new Socket(options));
+export function adoptAccepted(socket: Socket): SocketStream {
+  const accepted = socket as AcceptedSocket;
+  const handle = accepted._handle;
+  if (fields === undefined || typeof handle?.useUserBuffer !== 'function')
+    return adoptWhole(socket);
+  accepted[fields.buffer] = readBuffer;
+  accepted[fields.callback] = onSocketRead;
+  handle.useUserBuffer(readBuffer);
+  return new SocketStream(socket);
 }
 
 /** Takes a paused socket as it is: every read allocates. */

@@ -16,23 +16,41 @@ async function serverWithClient(): Promise<{ server: Server; accepted: Socket; c
 }
 
 describe('adoptAccepted', () => {
-  it('takes the connection out of the count of the server, which then closes alone', async () => {
+  it('goes on when the server no longer listens, and lets the server end when it closes', async () => {
     const { server, accepted, client } = await serverWithClient();
     const connections = promisify(server.getConnections.bind(server));
-    expect(await connections()).toBe(1);
     const incoming = new StreamProbe(adoptAccepted(accepted));
-    expect(await connections()).toBe(0);
     server.close();
-    await once(server, 'close');
     client.write('after');
     await incoming.untilReceived(5);
+    expect(await connections()).toBe(1);
     client.destroy();
-    await incoming.untilClosed();
+    await Promise.all([incoming.untilClosed(), once(client, 'close'), once(server, 'close')]);
     expect(await connections()).toBe(0);
   });
 
+  it('reads into the buffer that all streams share', async () => {
+    const { server, accepted, client } = await serverWithClient();
+    const incoming = new StreamProbe(adoptAccepted(accepted));
+    const other = await serverWithClient();
+    const incomingThere = new StreamProbe(adoptAccepted(other.accepted));
+    client.end('here');
+    await incoming.untilClosed();
+    other.client.end('there');
+    await incomingThere.untilClosed();
+    expect(incoming.buffers.size).toBe(1);
+    expect([...incoming.buffers]).toEqual([...incomingThere.buffers]);
+    expect([incoming.received.toString(), incomingThere.received.toString()]).toEqual([
+      'here',
+      'there',
+    ]);
+    server.close();
+    other.server.close();
+    await Promise.all([once(server, 'close'), once(other.server, 'close')]);
+    for (const each of [client, other.client]) if (!each.closed) await once(each, 'close');
+  });
+
   it('leaves nothing open behind when the stream closes', async () => {
-    const socketsBefore = openSockets();
     for (let round = 0; round < 20; round++) {
       const { server, accepted, client } = await serverWithClient();
       const incoming = new StreamProbe(adoptAccepted(accepted));
@@ -40,7 +58,7 @@ describe('adoptAccepted', () => {
       server.close();
       await Promise.all([incoming.untilClosed(), once(client, 'close'), once(server, 'close')]);
     }
-    expect(openSockets()).toBe(socketsBefore);
+    expect(openSockets()).toBe(0);
   });
 
   it('keeps bytes that came before it was started', async () => {

@@ -5,6 +5,8 @@ export class StreamProbe implements StreamHandler {
   readonly stream: ByteStream;
   receivedBytes = 0;
   reads = 0;
+  /** Every memory that it was read into. */
+  readonly buffers = new Set<ArrayBufferLike>();
   drains = 0;
   isClosed = false;
   reason: Error | null = null;
@@ -40,6 +42,7 @@ export class StreamProbe implements StreamHandler {
     // As readers of the port do; a Buffer would give them a view.
     const copy = bytes.slice(start, end);
     if (copy.buffer === bytes.buffer) throw new Error('slice is not a copy');
+    this.buffers.add(bytes.buffer);
     const chunk = Buffer.from(copy);
     this.chunks.push(chunk);
     this.receivedBytes += chunk.length;
