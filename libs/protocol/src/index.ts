@@ -23,6 +23,8 @@ export {
 } from './multi.js';
 export type { MultiHeader, MultiOperation, MultiResult } from './multi.js';
 export { OpCode, Xid, opCodeName } from './opcodes.js';
+export { parseProperties } from './properties.js';
+export type { Property } from './properties.js';
 export * from './replies.js';
 export * from './requests.js';
 export * from './session-records.js';

@@ -1,6 +1,5 @@
-import { FRAME_BYTES_MAX_DEFAULT } from '@aviary/protocol';
+import { FRAME_BYTES_MAX_DEFAULT, parseProperties } from '@aviary/protocol';
 import { serverOptions, type ServerOptions } from './options.js';
-import { parseProperties } from './properties.js';
 import { SETTINGS, environmentName, type OptionsDraft } from './settings.js';
 
 /** A setting has a value that cannot be used. The message is one line that says what to write. */

@@ -15,15 +15,21 @@ function unescape(text: string): string {
   });
 }
 
+/** How many backslashes stand at the end. Not a pattern: those look from every backslash again. */
+function backslashesAtEnd(text: string): number {
+  let start = text.length;
+  while (start > 0 && text[start - 1] === '\\') start -= 1;
+  return text.length - start;
+}
+
 /** Joins lines that end in an odd number of backslashes with what follows. */
 function logicalLines(text: string): { text: string; line: number }[] {
   const lines: { text: string; line: number }[] = [];
   let continued: { text: string; line: number } | null = null;
   for (const [index, raw] of text.split(/\r\n|\r|\n/).entries()) {
     const trimmed = raw.replace(/^[ \t\f]+/, '');
-    const backslashes = /\\*$/.exec(trimmed)?.[0].length ?? 0;
     const isContinued: boolean =
-      backslashes % 2 === 1 && !(continued === null && isComment(trimmed));
+      backslashesAtEnd(trimmed) % 2 === 1 && !(continued === null && isComment(trimmed));
     const content = isContinued ? trimmed.slice(0, -1) : trimmed;
     const line: { text: string; line: number } = continued
       ? { text: continued.text + content, line: continued.line }
