@@ -25,6 +25,25 @@ export type { MultiHeader, MultiOperation, MultiResult } from './multi.js';
 export { OpCode, Xid, opCodeName } from './opcodes.js';
 export { parseProperties } from './properties.js';
 export type { Property } from './properties.js';
+export {
+  ensembleConfigOf,
+  formatEnsembleConfig,
+  isEnsembleKey,
+  isSameEnsembleConfig,
+  observersOf,
+  parseEnsembleConfig,
+  participantsOf,
+} from './quorum/ensemble-config.js';
+export type { EnsembleConfig, EnsembleHierarchy } from './quorum/ensemble-config.js';
+export { EnsembleConfigError } from './quorum/ensemble-config-error.js';
+export { formatEnsembleMember, parseEnsembleMember } from './quorum/ensemble-member.js';
+export type {
+  EnsembleMember,
+  EnsembleRole,
+  MemberAddress,
+  MemberOptions,
+} from './quorum/ensemble-member.js';
+export type { HostPort } from './quorum/host-port.js';
 export * from './replies.js';
 export * from './requests.js';
 export * from './session-records.js';
