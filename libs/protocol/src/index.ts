@@ -44,6 +44,37 @@ export type {
   MemberOptions,
 } from './quorum/ensemble-member.js';
 export type { HostPort } from './quorum/host-port.js';
+export {
+  forEachTouch,
+  readAckEpoch,
+  readActivation,
+  readAuthinfo,
+  readLeaderInfo,
+  readLearnerInfo,
+  readNewLeader,
+  readRequest,
+  readRevalidationReply,
+  readRevalidationRequest,
+} from './quorum/packet-bodies.js';
+export type {
+  Activation,
+  ForwardedRequest,
+  LearnerInfo,
+  RevalidationReply,
+  RevalidationRequest,
+  TouchVisitor,
+} from './quorum/packet-bodies.js';
+export { QuorumPacketReader } from './quorum/packet-reader.js';
+export type { QuorumPacket, QuorumPacketSink } from './quorum/packet-reader.js';
+export {
+  LEARNER_PROTOCOL_VERSION,
+  PACKET_DATA_BYTES_MAX_DEFAULT,
+  QuorumPacketType,
+  SNAPSHOT_STREAM_SIGNATURE,
+  quorumPacketTypeName,
+} from './quorum/packet-types.js';
+export { QuorumPacketWriter } from './quorum/packet-writer.js';
+export { PeerWireError } from './quorum/peer-wire-error.js';
 export * from './replies.js';
 export * from './requests.js';
 export * from './session-records.js';
