@@ -45,6 +45,21 @@ export type {
 } from './quorum/ensemble-member.js';
 export type { HostPort } from './quorum/host-port.js';
 export {
+  INITIAL_TEXT_BYTES_MAX,
+  InitialMessageReader,
+  initialMessage,
+} from './quorum/initial-message.js';
+export type { InitialMessage } from './quorum/initial-message.js';
+export {
+  ELECTION_MESSAGE_BYTES_MAX,
+  NO_VOTE,
+  NotificationReader,
+  PeerState,
+  notificationFrame,
+  readNotification,
+} from './quorum/notification.js';
+export type { NotificationMessage, NotificationSink } from './quorum/notification.js';
+export {
   forEachTouch,
   readAckEpoch,
   readActivation,
