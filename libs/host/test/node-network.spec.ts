@@ -301,7 +301,8 @@ describe('listen', () => {
   const hasIpv6 = Object.values(networkInterfaces()).some((addresses) =>
     addresses?.some(({ address }) => address === '::1'),
   );
-  (hasIpv6 ? it : it.skip)('takes IPv6 addresses', async () => {
+
+  async function takesIpv6(): Promise<void> {
     const six = await new Port().open('::1');
     const outgoing = new StreamProbe(await six.connect('::1'));
     const incoming = new StreamProbe(await six.stream());
@@ -311,7 +312,16 @@ describe('listen', () => {
     expect(six.listener.local.address).toBe('::1');
     outgoing.stream.destroy();
     await six.listener.close();
-  });
+  }
+
+  async function refusesIpv6(): Promise<void> {
+    const code: unknown = expect.stringMatching(/^(EADDRNOTAVAIL|EAFNOSUPPORT)$/);
+    await expect(new Port().open('::1')).rejects.toMatchObject({ code });
+    await expect(port.connect('::1')).rejects.toMatchObject({ code });
+  }
+
+  if (hasIpv6) it('takes IPv6 addresses', takesIpv6);
+  else it('refuses IPv6 addresses, since this kernel has no IPv6', refusesIpv6);
 
   it('fails on a port that is taken', async () => {
     const { address, port: taken } = port.listener.local;

@@ -34,7 +34,7 @@ const subjects = Subjects.prototype;
 // As text, so that no formatter makes it easy.
 const traps = `async traps(a = [2, ')'].at((0, 1)), /* b, */ c = "it's, (", // d,
   e = \`x\${')'}\`, f=')' , ...rest) {}`;
-// eslint-disable-next-line @typescript-eslint/no-implied-eval
+// eslint-disable-next-line @typescript-eslint/no-implied-eval -- our own text, three lines above
 subjects.traps = (new Function(`return ({ ${traps} }).traps`) as () => Subjects['traps'])();
 
 type Name = Exclude<keyof Subjects, symbol>;

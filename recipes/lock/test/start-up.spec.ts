@@ -34,8 +34,8 @@ function definition(define: () => unknown): unknown {
   return null;
 }
 
-/** The decorator without its types, which would not let most of these pass. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
+/** The decorator without its types. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- they would not let most of these pass
 const put = (key: unknown, options?: unknown): any =>
   DistributedLock(key as string, options as DistributedLockOptions);
 

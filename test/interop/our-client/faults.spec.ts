@@ -230,7 +230,10 @@ describe.each(SERVER_KINDS)('our client on a server of %s:', (kind) => {
 
 const hasIpv6 = existsSync('/proc/net/if_inet6') && readFileSync('/proc/net/if_inet6').length > 0;
 
-(hasIpv6 ? describe : describe.skip)('a server with an IPv6 address', () => {
+const suite = hasIpv6 ? describe : describe.skip;
+const why = hasIpv6 ? '' : ' (skipped: this kernel has no IPv6)';
+
+suite(`a server with an IPv6 address${why}`, () => {
   it('is reached in brackets', async () => {
     const other = await TestServer.start('zookeeper', { clientPortAddress: '::1' });
     const inside = new Clients(other.hosts);

@@ -6,7 +6,6 @@
  * sockets.
  */
 export function finishPromiseReactions(): Promise<void> {
-  // The one place where the real event loop is felt; no result depends on when it turns.
-  // eslint-disable-next-line no-restricted-globals
+  // eslint-disable-next-line no-restricted-globals -- no result depends on when the real loop turns
   return new Promise((resolve) => setImmediate(resolve));
 }
