@@ -245,13 +245,20 @@ describe('a configuration', () => {
 
   it.each([
     ['a key', 'server.'.padEnd(524_288, '1')],
-    ['a value', `server.1=${'a'.repeat(524_288)}`],
-    ['backslashes', `${'\\'.repeat(524_288)}x`],
+    ['a value', `server.1=${'a'.repeat(524_000)}`],
+    ['backslashes', `${'\\'.repeat(524_000)}x`],
     ['lines that go on', '\\\n'.repeat(262_144)],
     ['addresses', `server.1=${'a:1:2|'.repeat(87_000)}`],
-    ['servers of a group', `group.1=${'1:'.repeat(262_144)}`],
+    ['servers of a group', `group.1=${'1:'.repeat(262_000)}`],
   ])('is refused soon if it is as long as a message allows, of %s', (_name, text) => {
     expect(messageOf(() => parseEnsembleConfig(text, SEVERAL)).length).toBeLessThan(500);
+  });
+
+  it('is refused unread if it is longer than a message', () => {
+    expect(messageOf(() => parseEnsembleConfig('#'.repeat(524_289)))).toBe(
+      'the configuration of an ensemble has 524289 characters, 524288 are allowed: ' +
+        'name fewer servers',
+    );
   });
 });
 

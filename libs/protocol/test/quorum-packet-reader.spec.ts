@@ -19,13 +19,14 @@ import {
   type QuorumPacket,
   type QuorumPacketSink,
 } from '@aviary/protocol';
+import { recordedStreams, streamRecordings } from '../../../test/golden/wire/streams.js';
 import {
   KeepingSink,
   bytesOf,
   hex,
   messageOf,
-  packetWith,
   packetOf,
+  packetWith,
   written,
 } from './quorum-samples.js';
 import { packetAnew } from './quorum-streams.js';
@@ -50,6 +51,14 @@ function refusal(bytes: Uint8Array, dataBytesMax = 100): string {
   const reader = new QuorumPacketReader(dataBytesMax);
   return messageOf(() => reader.push(bytes, 0, bytes.length, new KeepingSink()));
 }
+
+/** Reads every packet as if it were of each type. */
+const EVERY_BODY: QuorumPacketSink = {
+  onPacket: (packet) => {
+    for (const read of BODY_READERS) readOrRefuse(() => read(packet));
+    return true;
+  },
+};
 
 /** Bytes of the buffers that the reader refers to, whatever it calls them. */
 function memoryHeldBy(reader: QuorumPacketReader): number {
@@ -293,19 +302,31 @@ describe('QuorumPacketReader', () => {
     fc.assert(
       fc.property(fc.array(chunk, { maxLength: 6 }), (chunks) => {
         const reader = new QuorumPacketReader(1000);
-        const sink: QuorumPacketSink = {
-          onPacket: (packet) => {
-            for (const read of BODY_READERS) readOrRefuse(() => read(packet));
-            return true;
-          },
-        };
         let pushed = 0;
         for (const bytes of chunks) {
           pushed += bytes.length;
-          readOrRefuse(() => reader.push(bytes, 0, bytes.length, sink));
+          readOrRefuse(() => reader.push(bytes, 0, bytes.length, EVERY_BODY));
           expect(reader.heldBytes).toBeLessThanOrEqual(pushed);
           expect(memoryHeldBy(reader)).toBeLessThanOrEqual(Math.max(512, 2 * pushed));
         }
+      }),
+      { ...PROPERTY, numRuns: 2000 },
+    );
+  });
+
+  it('either reads a recorded stream in which a bit is wrong, or refuses it', () => {
+    const recorded = streamRecordings()
+      .flatMap((recording) => recordedStreams(recording))
+      .filter(({ port }) => port === 'quorum');
+    const stream = fc.constantFrom(...recorded.map(({ bytes }) => bytes));
+    const share = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+    fc.assert(
+      fc.property(stream, share, fc.nat(7), (bytes, at, bit) => {
+        const wrong = bytes.slice();
+        wrong[Math.floor(at * bytes.length)]! ^= 1 << bit;
+        const reader = new QuorumPacketReader(PACKET_DATA_BYTES_MAX_DEFAULT);
+        readOrRefuse(() => reader.push(wrong, 0, wrong.length, EVERY_BODY));
+        expect(memoryHeldBy(reader)).toBeLessThanOrEqual(Math.max(512, 2 * wrong.length));
       }),
       { ...PROPERTY, numRuns: 2000 },
     );

@@ -8,6 +8,7 @@ import {
   type MemberAddress,
   type MemberOptions,
 } from './ensemble-member.js';
+import { ELECTION_MESSAGE_BYTES_MAX } from './notification.js';
 
 /** Voters in groups: most of the weight in most of the groups decides. QuorumHierarchical. */
 export interface EnsembleHierarchy {
@@ -29,6 +30,8 @@ export interface EnsembleConfig {
 
 /** The first zxid that cannot be held exactly. */
 const VERSION_LIMIT = zxidOf(ZXID_EPOCH_LIMIT, 0);
+/** Longer than what any server could send in an election. */
+const TEXT_LENGTH_MAX = ELECTION_MESSAGE_BYTES_MAX;
 const WEIGHT_MAX = 0x7fff_ffff;
 const WEIGHT_DEFAULT = 1;
 
@@ -44,6 +47,12 @@ export function isEnsembleKey(key: string): boolean {
  * @throws {EnsembleConfigError}
  */
 export function parseEnsembleConfig(text: string, options?: MemberOptions): EnsembleConfig {
+  if (text.length > TEXT_LENGTH_MAX) {
+    throw new EnsembleConfigError(
+      null,
+      `the configuration of an ensemble has ${text.length} characters, ${TEXT_LENGTH_MAX} are allowed: name fewer servers`,
+    );
+  }
   return ensembleConfigOf(parseProperties(text), options);
 }
 
