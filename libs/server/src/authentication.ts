@@ -1,7 +1,8 @@
 import { JuteError, type JuteReader, type JuteWriter } from '@aviary/jute';
-import { ErrorCode, authPacket, type AuthPacket, type Id } from '@aviary/protocol';
+import { ErrorCode, OpCode, Xid, authPacket, type AuthPacket, type Id } from '@aviary/protocol';
 import type { AuthSchemes } from '@aviary/znodes';
-import { NO_ZXID, beginReply, endReply } from './reply.js';
+import { NO_ZXID, beginReply, endReply, writeBareReply } from './reply.js';
+import type { ServerContext } from './server-context.js';
 
 /** Longer ids are refused: each may be copied into every list that a client makes. */
 const ID_CHARACTERS_MAX = 1024;
@@ -40,8 +41,33 @@ export function authenticate(
   return ids.length > limits.idsMax ? null : ids;
 }
 
+/**
+ * Answers what overtakes everything else: pings and proofs of who somebody is.
+ *
+ * @returns The ids that the client holds from now on; null: it has failed to prove one.
+ */
+export function answerAtOnce(
+  server: ServerContext,
+  type: number,
+  xid: number,
+  body: JuteReader,
+  held: readonly Id[],
+  address: string,
+  out: JuteWriter,
+): readonly Id[] | null {
+  if (type === OpCode.auth) {
+    const idsMax = server.options.limits.authIdsMax;
+    const gained = authenticate(body, server.tree.schemes, held, { address, idsMax });
+    writeBareReply(out, xid, NO_ZXID, gained === null ? ErrorCode.authFailed : ErrorCode.ok);
+    return gained;
+  }
+  if (type === OpCode.sasl) answerSasl(out, xid);
+  else writeBareReply(out, Xid.ping, server.tree.lastZxid, ErrorCode.ok);
+  return held;
+}
+
 /** Without a SASL login of its own the reference answers with no token, and so do we. */
-export function answerSasl(out: JuteWriter, xid: number): void {
+function answerSasl(out: JuteWriter, xid: number): void {
   const at = beginReply(out);
   out.int(-1);
   endReply(out, at, xid, NO_ZXID, ErrorCode.ok);

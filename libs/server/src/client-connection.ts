@@ -4,7 +4,6 @@ import {
   FrameReader,
   OpCode,
   Permission,
-  Xid,
   fourLetterWord,
   opCodeName,
   type FrameSink,
@@ -17,12 +16,12 @@ import {
   type RequestOrigin,
   type WatchEvent,
 } from '@aviary/znodes';
-import { answerSasl, authenticate, mustAuthenticate } from './authentication.js';
+import { answerAtOnce, mustAuthenticate } from './authentication.js';
 import { ConnectionOutput } from './connection-output.js';
 import { State } from './connection-state.js';
 import { ConnectionStatistics } from './connection-statistics.js';
 import { FirstBytes } from './first-bytes.js';
-import { Handshake } from './handshake.js';
+import { Handshake, type HandshakeAnswer } from './handshake.js';
 import type { Reader } from './read-operations.js';
 import { PauseReason, ReadPause } from './read-pause.js';
 import { NO_ZXID, appendBytes, beginReply, endReply, writeBareReply } from './reply.js';
@@ -30,7 +29,7 @@ import { RequestKind, requestKind } from './request-kinds.js';
 import { RequestOrder } from './request-order.js';
 import type { ServerContext } from './server-context.js';
 import type { Session } from './session-tracker.js';
-import type { BarrierOwner } from './write-pipeline.js';
+import type { BarrierOwner } from './write-path.js';
 import type { WriteOwner } from './write-queue.js';
 import type { WriteResults } from './write-results.js';
 
@@ -125,7 +124,7 @@ export class ClientConnection
     }
     if (this.session !== null) {
       this.nowMs = server.clock.monotonicMs();
-      server.tracker.touch(this.session, this.nowMs);
+      server.sessions.touch(this.session, this.nowMs);
     }
     const answered = this.statistics.packetsSent;
     this.takeFrames(bytes, at, end);
@@ -135,8 +134,8 @@ export class ClientConnection
   }
 
   onDrained(): void {
-    if (this.session !== null)
-      this.server.tracker.touch(this.session, this.server.clock.monotonicMs());
+    const { clock, sessions } = this.server;
+    if (this.session !== null) sessions.touch(this.session, clock.monotonicMs());
     this.pause.remove(PauseReason.output);
     this.runDeferred();
     this.server.flushOutputs();
@@ -248,8 +247,8 @@ export class ClientConnection
 
   /** Before it has proved who it is a client may do nothing else: not even ping. */
   private bar(xid: number): void {
-    const error = ErrorCode.sessionClosedRequireSaslAuth;
-    writeBareReply(this.output.writer(), xid, NO_ZXID, error);
+    const { sessionClosedRequireSaslAuth } = ErrorCode;
+    writeBareReply(this.output.writer(), xid, NO_ZXID, sessionClosedRequireSaslAuth);
     this.countSent();
     this.end();
   }
@@ -260,10 +259,32 @@ export class ClientConnection
   }
 
   private onHandshake(bytes: Uint8Array, start: number, end: number): boolean {
-    const { server } = this;
     const handshake = Handshake.read(bytes, start, end);
-    const answer = handshake?.decide(server, this) ?? 'close';
-    if (answer === 'close') {
+    const answer = handshake?.decide(this.server, this) ?? 'close';
+    if (handshake !== null && answer === 'ask') return this.ask(handshake);
+    return this.follow(handshake, answer);
+  }
+
+  /** Asks whether the session is open; meanwhile nothing is read. */
+  private ask(handshake: Handshake): boolean {
+    const { server } = this;
+    const { sessionHigh, sessionLow } = handshake;
+    this.state = State.opening;
+    this.pause.add(PauseReason.opening);
+    server.revalidate(sessionHigh, sessionLow, handshake.granted(server), (session) => {
+      if (this.state !== State.opening) return;
+      this.pause.remove(PauseReason.opening);
+      this.state = State.handshake;
+      this.follow(handshake, handshake.resume(server, this, session));
+      if (this.held !== null) server.noteHeld(this);
+    });
+    return false;
+  }
+
+  /** Does what was decided about a handshake; false: nothing behind it is looked at now. */
+  private follow(handshake: Handshake | null, answer: HandshakeAnswer): boolean {
+    const { server } = this;
+    if (answer === 'close' || answer === 'ask') {
       this.destroy();
       return false;
     }
@@ -279,15 +300,17 @@ export class ClientConnection
     if (!answer.isNew) {
       this.open(answer.response);
       // What the session asked for on its last connection may still be under way.
-      if (server.pipeline.outstanding > 0) this.waitForApplied();
+      if (server.writes.outstanding > 0) {
+        this.order.writeSent();
+        server.writes.waitForApplied(this);
+      }
       return true;
     }
     this.state = State.opening;
     this.response = answer.response;
     this.pause.add(PauseReason.opening);
-    const { body } = server;
-    body.reset(answer.creation, 0, answer.creation.length);
-    server.pipeline.submit(OpCode.createSession, body, this.origin, this, this.nowMs);
+    const body = server.body.reset(answer.creation, 0, answer.creation.length);
+    server.writes.submit(OpCode.createSession, body, this.origin, this, this.nowMs);
     return false;
   }
 
@@ -308,7 +331,7 @@ export class ClientConnection
   private onSessionCreated(): void {
     const { server, session, response } = this;
     assert(session !== null, 'a session is known before it is created');
-    server.tracker.add(session);
+    server.sessions.add(session);
     if (this.state !== State.opening || response === null) return;
     this.open(response);
     this.pause.remove(PauseReason.opening);
@@ -327,26 +350,13 @@ export class ClientConnection
 
   private answer(type: number, xid: number, bytes: Uint8Array, start: number, end: number): void {
     const { server } = this;
-    const out = this.output.writer();
-    if (type !== OpCode.auth) {
-      if (type === OpCode.sasl) answerSasl(out, xid);
-      else writeBareReply(out, Xid.ping, server.tree.lastZxid, ErrorCode.ok);
-      this.countSent();
-      return;
-    }
     const body = server.body.reset(bytes, start + REQUEST_HEADER_BYTES, end);
-    const gained = authenticate(body, server.tree.schemes, this.who.ids, {
-      address: this.stream.remote.address,
-      idsMax: server.options.limits.authIdsMax,
-    });
-    const error = gained === null ? ErrorCode.authFailed : ErrorCode.ok;
-    writeBareReply(out, xid, NO_ZXID, error);
+    const { address } = this.stream.remote;
+    const ids = answerAtOnce(server, type, xid, body, this.who.ids, address, this.output.writer());
     this.countSent();
-    if (gained === null) {
-      this.end();
-      return;
-    }
-    this.who = principalOf(gained, server.options.skipAcl);
+    if (ids === null) return this.end();
+    if (ids === this.who.ids) return;
+    this.who = principalOf(ids, server.options.skipAcl);
     this.origin.who = this.who;
     if (this.state === State.barred && !this.isBarred) this.state = State.open;
   }
@@ -354,42 +364,34 @@ export class ClientConnection
   private submit(type: number, xid: number, bytes: Uint8Array, start: number, end: number): void {
     const { server, session, origin } = this;
     assert(session !== null, 'an open connection has a session');
-    const { pipeline } = server;
+    const { writes } = server;
     this.statistics.noteRequest(type, xid, this.nowMs);
     origin.xid = xid;
     const refusal = server.refusalOf(type);
     if (refusal !== ErrorCode.ok) {
-      pipeline.submitError(refusal, type, origin, this, this.nowMs);
+      writes.submitError(refusal, type, origin, this, this.nowMs);
     } else {
-      if (type === OpCode.closeSession) this.beginClosing(session);
+      if (type === OpCode.closeSession) {
+        session.isClosing = true;
+        // What the client sent behind that is not looked at.
+        this.pause.add(PauseReason.closing);
+      }
       const body = server.body.reset(bytes, start + REQUEST_HEADER_BYTES, end);
-      pipeline.submit(type, body, origin, this, this.nowMs);
+      writes.submit(type, body, origin, this, this.nowMs);
     }
-    if (pipeline.isFull && !this.pause.has(PauseReason.room)) {
+    if (writes.isFull && !this.pause.has(PauseReason.room)) {
       this.pause.add(PauseReason.room);
       server.waitForRoom(this);
     }
   }
 
-  /** The client has asked for the end: what it sent behind that is not looked at. */
-  private beginClosing(session: Session): void {
-    session.isClosing = true;
-    this.pause.add(PauseReason.closing);
-  }
-
   /** A sync waits for every write that anybody has under way. */
   private sync(type: number, xid: number, bytes: Uint8Array, start: number, end: number): void {
     // A write of its own that waits will be newer than every one that is under way now.
-    const { pipeline } = this.server;
-    if (pipeline.outstanding > 0 && !this.order.hasWaitingWrite) this.waitForApplied();
+    const { writes } = this.server;
+    if (!this.order.hasWaitingWrite && writes.sync(this)) this.order.writeSent();
     if (this.order.isClear) this.read(type, xid, bytes, start + REQUEST_HEADER_BYTES, end);
     else this.order.defer(bytes, start, end);
-  }
-
-  /** Reads that come from now on wait until every write under way is applied, as behind a write. */
-  private waitForApplied(): void {
-    this.order.writeSent();
-    this.server.pipeline.waitForApplied(this);
   }
 
   onApplied(): void {

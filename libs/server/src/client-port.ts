@@ -1,5 +1,4 @@
 import {
-  formatSessionId,
   type ByteStream,
   type Clock,
   type Log,
@@ -7,45 +6,26 @@ import {
   type Timer,
 } from '@aviary/foundation';
 import { JuteReader, JuteWriter } from '@aviary/jute';
-import { ErrorCode, KeeperState, OpCode, Xid, watcherEvent } from '@aviary/protocol';
+import { KeeperState, Xid, watcherEvent } from '@aviary/protocol';
 import type { DataDirectory } from '@aviary/storage';
-import {
-  SYSTEM_PRINCIPAL,
-  type DataTree,
-  type OutstandingChanges,
-  type RequestPreparer,
-  type TransactionApplier,
-  type WatchEvent,
-} from '@aviary/znodes';
+import type { DataTree, TransactionApplier, WatchEvent } from '@aviary/znodes';
 import { ClientConnection } from './client-connection.js';
 import type { ConnectionOutput } from './connection-output.js';
 import { FourLetterWords } from './four-letter-words.js';
-import { LatencyMeter } from './latency-meter.js';
+import type { LatencyMeter } from './latency-meter.js';
 import type { ServerOptions } from './options.js';
 import { OutputPool } from './output-pool.js';
-import { PasswordKeeper } from './password-keeper.js';
+import type { PasswordKeeper } from './password-keeper.js';
+import type { PortRole, SessionRegistry } from './port-role.js';
 import { ReadAnswers } from './read-answers.js';
 import { ReadOperations } from './read-operations.js';
-import { Reaper } from './reaper.js';
 import { beginReply, endReply } from './reply.js';
 import type { ServerContext, Traffic } from './server-context.js';
 import type { ServerPorts } from './server-ports.js';
-import type { SessionIdentity } from './session-identity.js';
-import { Session, SessionTracker } from './session-tracker.js';
+import type { Session } from './session-tracker.js';
 import { WatchRestorer } from './set-watches.js';
 import type { RecoveredState } from './tree-recovery.js';
-import { WritePipeline, type PipelineListener } from './write-pipeline.js';
-import type { WriteOwner } from './write-queue.js';
-
-/** The writes that a tree at its limits takes no more. */
-const MAKES_GROW: ReadonlySet<number> = new Set([
-  OpCode.create,
-  OpCode.create2,
-  OpCode.createContainer,
-  OpCode.createTTL,
-  OpCode.setData,
-  OpCode.multi,
-]);
+import type { WritePath } from './write-path.js';
 
 const NO_BODY = new Uint8Array(0);
 /** How far connections are cut off when too much is held: not one for each byte too many. */
@@ -57,11 +37,8 @@ export class ClientPort implements ServerContext {
   readonly reads: ReadOperations;
   readonly answers: ReadAnswers;
   readonly watchRestorer: WatchRestorer;
-  readonly pipeline: WritePipeline;
-  readonly tracker: SessionTracker;
-  readonly passwords: PasswordKeeper;
+  readonly role: PortRole;
   readonly outputs = new OutputPool();
-  readonly latency = new LatencyMeter();
   readonly traffic: Traffic = { received: 0, sent: 0 };
   readonly body = new JuteReader(NO_BODY);
   readonly clock: Clock;
@@ -74,7 +51,6 @@ export class ClientPort implements ServerContext {
   connectionsCut = 0;
   /** Bytes of requests that are not whole or wait, and of answers that are not read. */
   heldBytes = 0;
-  sessionsExpired = 0;
   readonly environment: readonly (readonly [string, string])[];
   readonly gauges: () => [string, number][];
 
@@ -87,7 +63,6 @@ export class ClientPort implements ServerContext {
   private readonly applier: TransactionApplier;
   private readonly perAddress = new Map<string, number>();
   private readonly words: FourLetterWords;
-  private readonly reaper: Reaper;
   private readonly withOutput: ConnectionOutput[] = [];
   private readonly withHeld: ClientConnection[] = [];
   private waiting: ClientConnection[] = [];
@@ -100,10 +75,9 @@ export class ClientPort implements ServerContext {
     readonly options: ServerOptions,
     ports: ServerPorts,
     state: RecoveredState,
-    changes: OutstandingChanges,
-    preparer: RequestPreparer,
-    private readonly identity: SessionIdentity,
-    listener: PipelineListener,
+    readonly passwords: PasswordKeeper,
+    readonly latency: LatencyMeter,
+    makeRole: (port: ClientPort) => PortRole,
   ) {
     this.clock = ports.clock;
     this.log = ports.log;
@@ -115,30 +89,8 @@ export class ClientPort implements ServerContext {
     this.reads = new ReadOperations(state.tree, options.limits);
     this.answers = new ReadAnswers(this);
     this.watchRestorer = new WatchRestorer(state.tree, options.limits);
-    this.passwords = new PasswordKeeper(identity);
-    this.tracker = new SessionTracker(ports.clock, options.tickTimeMs, (session) =>
-      this.expire(session),
-    );
-    this.pipeline = new WritePipeline(
-      state.tree,
-      changes,
-      preparer,
-      state.applier,
-      ports.clock,
-      this.latency,
-      options.limits,
-      {
-        onApplied: (transactions, bytes) => {
-          this.takeHeld();
-          this.flushOutputs();
-          this.admitWaiting();
-          listener.onApplied(transactions, bytes);
-        },
-        onLogFailure: (error) => listener.onLogFailure(error),
-      },
-    );
-    this.reaper = new Reaper(state.tree, ports.clock, options, (body) => this.reap(body));
     this.words = new FourLetterWords(this);
+    this.role = makeRole(this);
   }
 
   /** Transactions whose digest was not that of the tree. */
@@ -146,13 +98,20 @@ export class ClientPort implements ServerContext {
     return this.applier.digestMismatches;
   }
 
+  get writes(): WritePath {
+    return this.role.writes;
+  }
+
+  get sessions(): SessionRegistry {
+    return this.role.sessions;
+  }
+
+  get asksForSessions(): boolean {
+    return this.role.asksForSessions;
+  }
+
   start(): void {
-    this.tree.sessions.forEach((timeoutMs, high, low) => {
-      this.tracker.add(new Session(high, low, timeoutMs));
-    });
-    this.endOrphans();
-    this.tracker.start();
-    this.reaper.start();
+    this.role.start();
     this.sweep();
     this.isServing = true;
   }
@@ -161,8 +120,7 @@ export class ClientPort implements ServerContext {
   stopServing(): void {
     this.isServing = false;
     for (const connection of this.connections) connection.stopReading();
-    this.tracker.stop();
-    this.reaper.stop();
+    this.role.stop();
     this.sweepTimer?.cancel();
   }
 
@@ -205,23 +163,25 @@ export class ClientPort implements ServerContext {
   }
 
   makeSession(timeoutMs: number): Session {
-    const { high, low } = this.identity.takeId();
-    return new Session(high, low, timeoutMs);
+    return this.role.makeSession(timeoutMs);
+  }
+
+  revalidate(
+    high: number,
+    low: number,
+    timeoutMs: number,
+    answer: (session: Session | null) => void,
+  ): void {
+    this.role.revalidate(high, low, timeoutMs, answer);
   }
 
   sessionEnded(session: Session): void {
-    this.tracker.remove(session);
+    this.sessions.remove(session);
     session.connection?.end();
   }
 
   refusalOf(type: number): number {
-    if (type === OpCode.reconfig) return ErrorCode.reconfigDisabled;
-    const { znodesMax, contentBytesMax } = this.options.limits;
-    const { nodes } = this.tree;
-    const isFull = nodes.size >= znodesMax || nodes.contentBytes >= contentBytesMax;
-    // What may make room is always taken.
-    if (!isFull || !MAKES_GROW.has(type)) return ErrorCode.ok;
-    return ErrorCode.quotaExceeded;
+    return this.role.refusalOf(type);
   }
 
   answerWord(word: string): string | Promise<string> {
@@ -242,6 +202,13 @@ export class ClientPort implements ServerContext {
     // A flush may close a connection, whose end may give another something to say.
     for (let i = 0; i < withOutput.length; i++) withOutput[i].flush();
     withOutput.length = 0;
+  }
+
+  /** Transactions were applied, or a session was found: what waited for that goes on. */
+  goOn(): void {
+    this.takeHeld();
+    this.flushOutputs();
+    this.admitWaiting();
   }
 
   noteHeld(connection: ClientConnection): void {
@@ -275,7 +242,7 @@ export class ClientPort implements ServerContext {
 
   private admitWaiting(): void {
     const { waiting } = this;
-    if (waiting.length === 0 || !this.pipeline.hasRoom) return;
+    if (waiting.length === 0 || !this.writes.hasRoom) return;
     this.waiting = [];
     for (const connection of waiting) connection.admit();
   }
@@ -301,50 +268,6 @@ export class ClientPort implements ServerContext {
     const { heldBytes, stream } = connection;
     this.log.warn(reason, { client: stream.remote.address, heldBytes, ...facts });
     connection.destroy();
-  }
-
-  private expire(session: Session): void {
-    this.sessionsExpired++;
-    this.log.info(`Session ${formatSessionId(session.id)} has expired.`);
-    session.connection?.destroy();
-    this.close(session);
-  }
-
-  /** Ends a session through the log, as if it had asked for it. */
-  private close(session: Session): void {
-    session.isClosing = true;
-    const owner: WriteOwner = { onWritten: () => this.sessionEnded(session) };
-    this.submitOwn(
-      OpCode.closeSession,
-      session.high,
-      session.low,
-      this.body.reset(NO_BODY, 0, 0),
-      owner,
-    );
-  }
-
-  private reap(body: JuteReader): void {
-    this.submitOwn(OpCode.deleteContainer, 0, 0, body, null);
-  }
-
-  private submitOwn(
-    type: number,
-    sessionHigh: number,
-    sessionLow: number,
-    body: JuteReader,
-    owner: WriteOwner | null,
-  ): void {
-    const origin = { sessionHigh, sessionLow, xid: 0, who: SYSTEM_PRINCIPAL };
-    this.pipeline.submit(type, body, origin, owner, this.clock.monotonicMs());
-  }
-
-  /** Ephemeral nodes whose session is nowhere to be found go at the start. */
-  private endOrphans(): void {
-    const orphans: Session[] = [];
-    this.tree.ephemerals.forEach((_nodes, high, low) => {
-      if (this.tree.sessions.get(high, low) === undefined) orphans.push(new Session(high, low, 0));
-    });
-    for (const session of orphans) this.close(session);
   }
 
   /** Closes, a little late, the connections that have no session and should. */

@@ -118,7 +118,7 @@ export class FourLetterWords {
   }
 
   private serverLines(): string {
-    const { latency, traffic, connections, pipeline, tree } = this.port;
+    const { latency, traffic, connections, writes, tree } = this.port;
     const { minMs, meanMs, maxMs } = latency;
     const times = `${Math.floor(minMs)}/${decimal(meanMs)}/${Math.floor(maxMs)}`;
     return [
@@ -126,7 +126,7 @@ export class FourLetterWords {
       `Received: ${traffic.received}`,
       `Sent: ${traffic.sent}`,
       `Connections: ${connections.size}`,
-      `Outstanding: ${pipeline.outstanding}`,
+      `Outstanding: ${writes.outstanding}`,
       `Zxid: 0x${formatZxid(tree.lastZxid)}`,
       'Mode: standalone',
       `Node count: ${tree.nodes.size}`,
@@ -172,10 +172,10 @@ export class FourLetterWords {
   }
 
   private dump(): string {
-    const { tracker, tree, connections } = this.port;
+    const { sessions, tree, connections } = this.port;
     const wallMs = this.port.clock.wallMs();
-    const sets = [...tracker.byExpiry()];
-    let text = `SessionTracker dump:\nSession Sets (${sets.length})/(${tracker.size}):\n`;
+    const sets = [...sessions.byExpiry()];
+    let text = `SessionTracker dump:\nSession Sets (${sets.length})/(${sessions.size}):\n`;
     for (const { inMs, sessions } of sets) {
       text += `${sessions.length} expire at ${plainTime(wallMs + inMs)}:\n`;
       for (const session of sessions) text += `\t${formatSessionId(session.id)}\n`;

@@ -14,6 +14,8 @@ export type HandshakeAnswer =
   | 'close'
   /** Say that there is no such session, then close. */
   | 'refuse'
+  /** Ask {@link ServerContext.revalidate} for the session, then {@link Handshake.resume}. */
+  | 'ask'
   | {
       readonly session: Session;
       /** Whether the session is still to be created, by a transaction with the body `creation`. */
@@ -29,8 +31,8 @@ export class Handshake {
     private readonly lastZxidHigh: number,
     private readonly lastZxidLow: number,
     private readonly timeoutMs: number,
-    private readonly sessionHigh: number,
-    private readonly sessionLow: number,
+    readonly sessionHigh: number,
+    readonly sessionLow: number,
     private readonly password: Uint8Array,
     private readonly hasReadOnlyField: boolean,
   ) {}
@@ -65,21 +67,34 @@ export class Handshake {
   /** Decides in the order of the reference, but looks at the password before anything else is done. */
   decide(server: ServerContext, connection: ClientConnection): HandshakeAnswer {
     if (!server.isServing || this.hasSeenMoreThan(server.tree.lastZxid)) return 'close';
-    const { minSessionTimeoutMs, maxSessionTimeoutMs } = server.options;
-    const timeoutMs = Math.min(Math.max(this.timeoutMs, minSessionTimeoutMs), maxSessionTimeoutMs);
     if (this.sessionHigh === 0 && this.sessionLow === 0) {
-      if (server.tracker.size >= server.options.limits.sessionsMax) return 'close';
-      return this.accept(server, server.makeSession(timeoutMs), true);
+      if (server.sessions.size >= server.options.limits.sessionsMax) return 'close';
+      return this.accept(server, server.makeSession(this.granted(server)), true);
     }
     const { sessionHigh, sessionLow } = this;
     if (!server.passwords.isRight(sessionHigh, sessionLow, this.password)) return 'refuse';
-    const session = server.tracker.find(sessionHigh, sessionLow);
-    if (session === undefined || session.isClosing) return 'refuse';
+    if (server.asksForSessions) return 'ask';
+    return this.resume(server, connection, server.sessions.find(sessionHigh, sessionLow) ?? null);
+  }
+
+  /** Decides once it is known whether the session is open; null: it is not. */
+  resume(
+    server: ServerContext,
+    connection: ClientConnection,
+    session: Session | null,
+  ): HandshakeAnswer {
+    if (session === null || session.isClosing) return 'refuse';
     const before = session.connection;
     if (before !== null && before !== connection) before.destroy();
-    session.timeoutMs = timeoutMs;
-    server.tracker.touch(session, server.clock.monotonicMs());
+    session.timeoutMs = this.granted(server);
+    server.sessions.touch(session, server.clock.monotonicMs());
     return this.accept(server, session, false);
+  }
+
+  /** The timeout that the session gets. */
+  granted(server: ServerContext): number {
+    const { minSessionTimeoutMs, maxSessionTimeoutMs } = server.options;
+    return Math.min(Math.max(this.timeoutMs, minSessionTimeoutMs), maxSessionTimeoutMs);
   }
 
   private accept(server: ServerContext, session: Session, isNew: boolean): HandshakeAnswer {

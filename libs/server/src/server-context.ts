@@ -9,9 +9,10 @@ import type { OutputPool } from './output-pool.js';
 import type { PasswordKeeper } from './password-keeper.js';
 import type { ReadAnswers } from './read-answers.js';
 import type { ReadOperations } from './read-operations.js';
-import type { Session, SessionTracker } from './session-tracker.js';
+import type { SessionRegistry } from './port-role.js';
+import type { Session } from './session-tracker.js';
 import type { WatchRestorer } from './set-watches.js';
-import type { WritePipeline } from './write-pipeline.js';
+import type { WritePath } from './write-path.js';
 
 /** Packets in and out, for monitoring. */
 export interface Traffic {
@@ -28,8 +29,8 @@ export interface ServerContext {
   readonly reads: ReadOperations;
   readonly answers: ReadAnswers;
   readonly watchRestorer: WatchRestorer;
-  readonly pipeline: WritePipeline;
-  readonly tracker: SessionTracker;
+  readonly writes: WritePath;
+  readonly sessions: SessionRegistry;
   readonly passwords: PasswordKeeper;
   readonly outputs: OutputPool;
   readonly latency: LatencyMeter;
@@ -42,6 +43,17 @@ export interface ServerContext {
 
   /** A new session; it counts once its creation is applied. */
   makeSession(timeoutMs: number): Session;
+
+  /** Whether only another server knows which sessions are open: then {@link revalidate} asks it. */
+  readonly asksForSessions: boolean;
+
+  /** A client has come with a session; `answer` gets it, or null if it is not open. */
+  revalidate(
+    high: number,
+    low: number,
+    timeoutMs: number,
+    answer: (session: Session | null) => void,
+  ): void;
 
   /** Makes the answer to a four-letter word. */
   answerWord(word: string): string | Promise<string>;

@@ -14,12 +14,16 @@ import {
   type TransactionLog,
 } from '@aviary/storage';
 import { OutstandingChanges, RequestPreparer, standardAuthSchemes } from '@aviary/znodes';
+import { Authority } from './authority.js';
 import { ClientPort } from './client-port.js';
+import { LatencyMeter } from './latency-meter.js';
 import type { ServerOptions } from './options.js';
+import { PasswordKeeper } from './password-keeper.js';
 import type { ServerPorts } from './server-ports.js';
 import { SessionIdentity } from './session-identity.js';
 import { Snapshotter } from './snapshotter.js';
 import { TreeRecovery, type RecoveredState } from './tree-recovery.js';
+import { WritePipeline } from './write-pipeline.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -168,14 +172,36 @@ export class StandaloneServer {
       transactionBytesMax: 2 * options.limits.frameBytesMax,
     });
     const policy = new SnapshotPolicy(options, ports.random);
-    const port = new ClientPort(options, ports, state, changes, preparer, identity, {
-      onApplied: (transactions, bytes) => this.onApplied(policy, transactions, bytes, snapshotter),
-      onLogFailure: (error) => this.fail(error),
-    });
+    const passwords = new PasswordKeeper(identity);
+    const latency = new LatencyMeter();
+    const pipeline = new WritePipeline(
+      state.tree,
+      changes,
+      preparer,
+      state.applier,
+      ports.clock,
+      latency,
+      options.limits,
+      {
+        onApplied: (transactions, bytes) => {
+          this.port?.goOn();
+          this.onApplied(policy, transactions, bytes, snapshotter);
+        },
+        onLogFailure: (error) => this.fail(error),
+      },
+    );
+    const port = new ClientPort(
+      options,
+      ports,
+      state,
+      passwords,
+      latency,
+      (made) => new Authority(made, pipeline, () => identity.takeId()),
+    );
     this.port = port;
-    const log = await directory.openLog(options, port.pipeline);
+    const log = await directory.openLog(options, pipeline);
     this.transactions = log;
-    port.pipeline.useLog(log);
+    pipeline.useLog(log);
     port.directory = directory;
     port.syncs = log.syncs;
     port.start();

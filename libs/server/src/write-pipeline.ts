@@ -11,16 +11,12 @@ import type {
 } from '@aviary/znodes';
 import type { LatencyMeter } from './latency-meter.js';
 import type { ServerLimits } from './options.js';
+import type { BarrierOwner, WritePath } from './write-path.js';
 import { WriteQueue, type WriteOwner } from './write-queue.js';
 import { WriteResults } from './write-results.js';
 
 /** The type is the last field of a transaction's header. */
 const TRANSACTION_TYPE_AT = TXN_HEADER_BYTES - 4;
-
-/** Whoever waits for all transactions that were under way at some moment. */
-export interface BarrierOwner {
-  onApplied(): void;
-}
 
 /** Whom the pipeline tells. */
 export interface PipelineListener {
@@ -34,7 +30,7 @@ export interface PipelineListener {
  * The way of a write: made into a transaction against the tree and what is outstanding, logged
  * together with all that arrive in the meantime, applied in order once the disk has it, answered.
  */
-export class WritePipeline implements LogListener {
+export class WritePipeline implements LogListener, WritePath {
   private readonly queue = new WriteQueue();
   private readonly results: WriteResults;
   private log: TransactionLog | null = null;
@@ -65,18 +61,15 @@ export class WritePipeline implements LogListener {
     this.log = log;
   }
 
-  /** Transactions that are made and not yet applied. */
   get outstanding(): number {
     return this.queue.length;
   }
 
-  /** Whether no more should be taken for now. */
   get isFull(): boolean {
     const { outstandingMax, outstandingBytesMax } = this.limits;
     return this.queue.length >= outstandingMax || this.waitingBytes >= outstandingBytesMax;
   }
 
-  /** Whether at most half of what may wait does. */
   get hasRoom(): boolean {
     const { outstandingMax, outstandingBytesMax } = this.limits;
     return this.queue.length * 2 <= outstandingMax && this.waitingBytes * 2 <= outstandingBytesMax;
@@ -86,7 +79,6 @@ export class WritePipeline implements LogListener {
     return this.log?.waitingBytes ?? 0;
   }
 
-  /** Makes the transaction of a request; `owner` hears when it is applied. */
   submit(
     type: number,
     body: JuteReader,
@@ -101,7 +93,6 @@ export class WritePipeline implements LogListener {
     this.finishSubmit(log, zxid, type, origin.xid, owner, nowMs);
   }
 
-  /** Makes the transaction of a request that is refused; its answer keeps its place in the order. */
   submitError(
     error: number,
     type: number,
@@ -116,9 +107,14 @@ export class WritePipeline implements LogListener {
     this.finishSubmit(log, zxid, type, origin.xid, owner, nowMs);
   }
 
-  /** Tells `owner` once the last transaction that is made now is applied; there must be one. */
   waitForApplied(owner: BarrierOwner): void {
     this.barriers.push({ zxid: this.lastMade, owner });
+  }
+
+  sync(owner: BarrierOwner): boolean {
+    if (this.outstanding === 0) return false;
+    this.waitForApplied(owner);
+    return true;
   }
 
   private stampMs(): number {

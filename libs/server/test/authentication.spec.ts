@@ -329,6 +329,6 @@ describe('enforced authentication', () => {
     world = await worldWith({ enforcedAuthSchemes: new Set(['digest']), tickTimeMs: 500 });
     const client = await world.session({ timeoutMs: 2000 });
     await client.closed();
-    expect(world.port.sessionsExpired).toBe(1);
+    expect(world.port.role.sessionsExpired).toBe(1);
   });
 });

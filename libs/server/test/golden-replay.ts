@@ -179,7 +179,7 @@ export class GoldenReplay {
   /** Brings our zxid to where the recorded one was when the first of `steps` was sent. */
   private async catchUp(steps: readonly GoldenStep[]): Promise<void> {
     const wanted = this.zxidBefore(steps);
-    if (wanted === null || this.world.port.pipeline.outstanding > 0) return;
+    if (wanted === null || this.world.port.writes.outstanding > 0) return;
     const isLong = wanted - this.world.zxid >= MANY;
     const limitMs = isLong ? LONG_BACKGROUND_MS : BACKGROUND_MS;
     for (let ms = 0; ms < limitMs && this.world.zxid < wanted; ms += STEP_MS) {
@@ -194,15 +194,15 @@ export class GoldenReplay {
     const { port } = this.world;
     for (const { session, stream } of port.connections) {
       if (stream !== client.link.server || session === null) continue;
-      port.tracker.touch(session, port.clock.monotonicMs());
+      port.sessions.touch(session, port.clock.monotonicMs());
     }
   }
 
   private async useUpZxid(): Promise<void> {
-    const { pipeline, clock } = this.world.port;
+    const { writes, clock } = this.world.port;
     const origin = { sessionHigh: 0, sessionLow: 0, xid: 0, who: SYSTEM_PRINCIPAL };
-    pipeline.submitError(ErrorCode.noNode, OpCode.create, origin, null, clock.monotonicMs());
-    await this.world.reach(() => pipeline.outstanding === 0);
+    writes.submitError(ErrorCode.noNode, OpCode.create, origin, null, clock.monotonicMs());
+    await this.world.reach(() => writes.outstanding === 0);
   }
 
   /** The last zxid before a request, as the reply to it tells; null: it tells nothing. */

@@ -89,8 +89,8 @@ async function serverOf({ recordings, sessionClockMs, settings }: Recorded): Pro
     return golden;
   };
   const world = await ServerWorld.start({ clock, server: { tickTimeMs: 500, ...settings } });
-  const { tree, pipeline } = world.port;
-  for (const golden of clocks) golden.nextZxid = () => tree.lastZxid + pipeline.outstanding + 1;
+  const { tree, writes } = world.port;
+  for (const golden of clocks) golden.nextZxid = () => tree.lastZxid + writes.outstanding + 1;
   return world;
 }
 

@@ -88,8 +88,8 @@ describe('a handshake for a new session', () => {
     const client = world.connect();
     client.offer({ timeoutMs: 2_000 });
     client.link.drop();
-    await world.reach(() => world.port.tracker.size === 1);
-    await world.reach(() => world.port.tracker.size === 0);
+    await world.reach(() => world.port.sessions.size === 1);
+    await world.reach(() => world.port.sessions.size === 0);
     expect(world.port.tree.sessions.size).toBe(0);
   });
 });
@@ -144,7 +144,7 @@ describe('a handshake that takes a session up again', () => {
     expect(greeting).toMatchObject({ ...first.credentials, timeoutMs: 4_000 });
     await first.closed();
     expect((await second.call(getData('/'))).err).toBe(ErrorCode.ok);
-    expect(world.port.tracker.size).toBe(1);
+    expect(world.port.sessions.size).toBe(1);
   });
 
   it('after the first was dropped', async () => {
@@ -229,7 +229,7 @@ describe('a handshake that takes a session up again', () => {
     const late = world.connect();
     late.offer(client.credentials);
     // The answer is there before the disk has had any time at all.
-    expect(world.port.pipeline.outstanding).toBe(1);
+    expect(world.port.writes.outstanding).toBe(1);
     expect(await late.greeted()).toMatchObject(REFUSED);
     expect(new Reply(await client.frame())).toMatchObject({ err: ErrorCode.ok });
   });

@@ -72,7 +72,7 @@ describe('requests of one connection that wait', () => {
     const xids: number[] = [];
     for (let i = 0; i < 200; i++) xids.push(...client.send(setData('/a', String(i))));
     expect(client.link.unreadBytes).toBeGreaterThan(0);
-    expect(world.port.pipeline.outstanding).toBeLessThanOrEqual(LIMIT);
+    expect(world.port.writes.outstanding).toBeLessThanOrEqual(LIMIT);
     const replies = await repliesTo(client, xids);
     expect(replies.every(({ err }) => err === ErrorCode.ok)).toBe(true);
     expect(client.link.pauses).toBeGreaterThan(10);
@@ -157,7 +157,7 @@ describe('writes of all connections that wait', () => {
         sent[i]!.push(...client.send(setData(`/n${i}`, String(round))));
       }
     }
-    expect(world.port.pipeline.outstanding).toBeLessThanOrEqual(20 + clients.length);
+    expect(world.port.writes.outstanding).toBeLessThanOrEqual(20 + clients.length);
     for (const [i, client] of clients.entries()) {
       const replies = await repliesTo(client, sent[i]!);
       expect(replies.every(({ err }) => err === ErrorCode.ok)).toBe(true);
@@ -200,7 +200,7 @@ describe('writes of all connections that wait', () => {
       client.send(ping);
       await world.pass(400);
     }
-    expect(world.port.sessionsExpired).toBe(0);
+    expect(world.port.role.sessionsExpired).toBe(0);
     await world.reach(() => client.pending >= xids.length + 12);
     expect(client.isClosed).toBe(false);
   });

@@ -119,7 +119,7 @@ export const soundLogs = (count: number): LogCheck => ({
  * For a server that began with an empty directory and has purged nothing.
  */
 export async function checkLogs(world: ServerWorld): Promise<LogCheck> {
-  await world.reach(() => world.port.pipeline.outstanding === 0);
+  await world.reach(() => world.port.writes.outstanding === 0);
   const { drive } = world.host;
   const served = world.port.tree;
   const { tree, transactions, digestMismatches } = await replayLogs(drive);

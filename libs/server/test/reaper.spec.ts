@@ -55,7 +55,7 @@ describe('a container', () => {
     slowDown(2 * INTERVAL_MS);
     client.send(setData('/c', 'kept'));
     await world.pass(INTERVAL_MS);
-    expect(world.port.pipeline.outstanding).toBeGreaterThan(1);
+    expect(world.port.writes.outstanding).toBeGreaterThan(1);
     await client.reply();
     await world.pass(INTERVAL_MS);
     expect(await isThere('/c')).toBe(true);

@@ -18,7 +18,7 @@ describe('a session that is taken up again', () => {
     first.link.drop();
     // Whoever looks for the node that it may have made must not miss it and make another.
     const second = await world.session(first.credentials);
-    expect(world.port.pipeline.outstanding).toBe(1);
+    expect(world.port.writes.outstanding).toBe(1);
     expect((await second.call(exists('/a'))).err).toBe(ErrorCode.ok);
   });
 

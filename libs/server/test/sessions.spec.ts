@@ -27,8 +27,8 @@ describe('a session expires', () => {
       const client = await world.session({ timeoutMs: TIMEOUT_MS });
       await client.done(getData('/'));
       const heardMs = world.world.virtualMs;
-      const { sessionsExpired } = world.port;
-      await world.reach(() => world.port.sessionsExpired > sessionsExpired);
+      const { sessionsExpired } = world.port.role;
+      await world.reach(() => world.port.role.sessionsExpired > sessionsExpired);
       const silentMs = world.world.virtualMs - heardMs;
       expect(silentMs).toBeGreaterThan(TIMEOUT_MS);
       expect(silentMs).toBeLessThanOrEqual(TIMEOUT_MS + TICK_MS + TURN_MS);
@@ -117,7 +117,7 @@ describe('a session that its client closes', () => {
       path: '/mine',
       zxid: reply.zxid,
     });
-    expect(world.port.tracker.size).toBe(1);
+    expect(world.port.sessions.size).toBe(1);
   });
 
   it('hears nothing of what it sent behind the end, reads and writes alike', async () => {
@@ -140,7 +140,7 @@ describe('a session that its client closes', () => {
     const reply = await client.reply();
     expect([reply.err, reply.zxid]).toEqual([ErrorCode.ok, 2]);
     await world.pass(10_000);
-    expect([world.zxid, world.port.sessionsExpired]).toEqual([2, 0]);
+    expect([world.zxid, world.port.role.sessionsExpired]).toEqual([2, 0]);
   });
 });
 
@@ -160,7 +160,7 @@ describe('a pause of the server', () => {
         await world.pass(TICK_MS / 2);
         await client.done(ping);
       }
-      expect(world.port.sessionsExpired).toBe(0);
+      expect(world.port.role.sessionsExpired).toBe(0);
     },
   );
 

@@ -65,7 +65,7 @@ async function fuzz(seed: number): Promise<void> {
   expect(held).toBeLessThanOrEqual(HELD_BYTES_MAX);
   const { port } = world;
   expect([world.failures, world.server.state]).toEqual([[], 'serving']);
-  expect([port.connections.size, port.tracker.size, port.heldBytes]).toEqual([1, 1, 0]);
+  expect([port.connections.size, port.sessions.size, port.heldBytes]).toEqual([1, 1, 0]);
   expect([port.tree.watches.size, port.tree.watches.bytes]).toEqual([0, 0]);
   expect(port.tree.ephemeralCount).toBe(0);
 

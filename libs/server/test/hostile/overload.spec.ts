@@ -48,7 +48,7 @@ describe('reliability, overload:', () => {
     for (let round = 0; round < 20; round++) {
       for (const client of greedy)
         sent += client.send(...Array.from({ length: 50 }, () => setData('/a', 'x'))).length;
-      expect(world.port.pipeline.outstanding).toBeLessThan(300 + greedy.length * 50);
+      expect(world.port.writes.outstanding).toBeLessThan(300 + greedy.length * 50);
       const startedMs = world.world.virtualMs;
       await modest.done(getData('/a'));
       await modest.done(ping);
@@ -147,11 +147,11 @@ describe('reliability, overload:', () => {
       client.send(createEphemeral(`/e${i}`));
       client.link.drop();
       await world.pass(10);
-      expect(world.port.tracker.size).toBeLessThan(200);
+      expect(world.port.sessions.size).toBeLessThan(200);
     }
     await world.pass(3000);
-    const { tracker, tree, connections } = world.port;
-    expect([tracker.size, tree.sessions.size, tree.ephemeralCount, connections.size]).toEqual([
+    const { sessions, tree, connections } = world.port;
+    expect([sessions.size, tree.sessions.size, tree.ephemeralCount, connections.size]).toEqual([
       0, 0, 0, 0,
     ]);
     expect(await figure(world, 'stale_sessions_expired')).toBe(300);
