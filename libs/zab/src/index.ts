@@ -1,5 +1,20 @@
 export { Broadcast } from './broadcast/broadcast.js';
 export { LeadershipConfirmation } from './broadcast/leadership-confirmation.js';
+export { ActiveEpoch } from './leader/active-epoch.js';
+export { Leader, type LeaderPhase } from './leader/leader.js';
+export type { ConnectionId, LeaderInput, LeaderOptions, LeaderOutput } from './leader/leader-io.js';
+export type { LeaderPacket } from './leader/leader-packet.js';
+export type { LearnerRole } from './leader/learner-peer.js';
+export { FollowerTracker } from './learner/follower-tracker.js';
+export { Learner } from './learner/learner.js';
+export type {
+  HistoryEntry,
+  LearnerInput,
+  LearnerOptions,
+  LearnerOutput,
+} from './learner/learner-io.js';
+export { NO_EPOCH, type LearnerInfo, type LearnerPacket } from './learner/learner-packet.js';
+export type { LearnerPhase } from './learner/learner-phase.js';
 export { Hierarchy, type WeightedGroup } from './quorum/hierarchy.js';
 export { Majority } from './quorum/majority.js';
 export type { QuorumVerifier, ServerId } from './quorum/quorum-verifier.js';
