@@ -1,5 +1,12 @@
 export { Broadcast } from './broadcast/broadcast.js';
 export { LeadershipConfirmation } from './broadcast/leadership-confirmation.js';
+export { Election } from './election/election.js';
+export type { ElectionInput, ElectionOptions, ElectionOutput } from './election/election-io.js';
+export type { ElectionConfig, VersionedQuorum } from './election/electorate.js';
+export type { LinkFailure } from './election/links.js';
+export type { AbandonReason } from './election/mandate.js';
+export { NOTIFICATION_VERSION, ZXID_UNKNOWN } from './election/notification.js';
+export type { Notification, ServerState, Vote } from './election/notification.js';
 export { ActiveEpoch } from './leader/active-epoch.js';
 export { Leader, type LeaderPhase } from './leader/leader.js';
 export type { ConnectionId, LeaderInput, LeaderOptions, LeaderOutput } from './leader/leader-io.js';
