@@ -1,6 +1,24 @@
 import { describe, expect, it } from '@jest/globals';
-import { killNine, powerCut, World } from '@aviary/simulator';
+import { killNine, powerCut, World, type SimulatedHost } from '@aviary/simulator';
 import { EchoClient, startEchoServer } from './echo.js';
+
+interface Echoing {
+  readonly world: World;
+  readonly server: SimulatedHost;
+  readonly client: EchoClient;
+}
+
+/** A server and a client that talk. */
+async function echoing(seed: number): Promise<Echoing> {
+  const world = new World({ seed });
+  const server = world.addHost('server');
+  startEchoServer(server.boot());
+  await world.run({ virtualMsMax: 50 });
+  const client = new EchoClient(world.addHost('client').boot(), server.address);
+  client.start(10);
+  await world.reach(() => client.received > 100);
+  return { world, server, client };
+}
 
 describe('a paused process', () => {
   it('gets its timers late, while monotonic time went on', async () => {
@@ -150,13 +168,7 @@ describe('a killed process', () => {
   });
 
   it('resets its connections when the machine goes on', async () => {
-    const world = new World({ seed: 1 });
-    const server = world.addHost('server');
-    startEchoServer(server.boot());
-    await world.run({ virtualMsMax: 50 });
-    const client = new EchoClient(world.addHost('client').boot(), server.address);
-    client.start(10);
-    await world.reach(() => client.received > 100);
+    const { world, server, client } = await echoing(1);
     server.process?.kill(killNine);
     await world.reach(() => client.closes === 1, { virtualMsMax: 100 });
     // Nothing listens there, and the machine says so at once.
@@ -167,13 +179,7 @@ describe('a killed process', () => {
   });
 
   it('is noticed by nobody when the machine lost its power, until it is back', async () => {
-    const world = new World({ seed: 2 });
-    const server = world.addHost('server');
-    startEchoServer(server.boot());
-    await world.run({ virtualMsMax: 50 });
-    const client = new EchoClient(world.addHost('client').boot(), server.address);
-    client.start(10);
-    await world.reach(() => client.received > 100);
+    const { world, server, client } = await echoing(2);
     server.process?.kill(powerCut);
     await world.run({ virtualMsMax: 20_000 });
     expect(client.connections).toBe(1);

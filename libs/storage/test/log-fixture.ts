@@ -9,7 +9,7 @@ import {
   type TransactionLogOptions,
 } from '@aviary/storage';
 import { readEntry, writeEntry, type LedgerEntry } from './ledger.js';
-import { ManualClock } from './manual-clock.js';
+import { ManualClock, settled } from './manual-clock.js';
 import { ScriptedDisk } from './scripted-disk.js';
 
 export const DATA_DIR = '/data';
@@ -41,6 +41,15 @@ export class LogFixture implements LogListener {
     const all = { preAllocBytes: 16 * 1024, forceSync: true, ...options };
     fixture.opened = await directory.openLog(all, fixture);
     fixture.disk.takeAsked();
+    return fixture;
+  }
+
+  /** A log that has begun its first file, and whose next commits wait for their release. */
+  static async holding(): Promise<LogFixture> {
+    const fixture = await LogFixture.open();
+    fixture.append(0, 1);
+    await settled();
+    fixture.disk.holds = /^commit/;
     return fixture;
   }
 

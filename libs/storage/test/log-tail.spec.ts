@@ -42,6 +42,10 @@ function setting(position: number, value: number): Breaking {
   };
 }
 
+function zeroing(start: number, end: number): Breaking {
+  return (file) => file.fill(0, start, end);
+}
+
 /** The process was killed in the midst of the write: it came so far. */
 function stoppingAt(position: number): Breaking {
   return (file) => file.fill(0, position);
@@ -49,6 +53,10 @@ function stoppingAt(position: number): Breaking {
 
 function endingAt(position: number): Breaking {
   return (file) => file.slice(0, position);
+}
+
+function both(first: Breaking, second: Breaking): Breaking {
+  return (file) => second(first(file));
 }
 
 type Verdict = 'keep' | 'cut' | 'refuse';
@@ -62,184 +70,45 @@ const cut: Verdicts = ['cut', 'cut', 'refuse'];
 const cutIfKnown: Verdicts = ['refuse', 'cut', 'refuse'];
 const refused: Verdicts = ['refuse', 'refuse', 'refuse'];
 
-interface Row {
-  readonly why: string;
-  readonly what: string;
-  readonly breaking: Breaking;
-  /** Without a record behind, and with one; null: there cannot be one. */
-  readonly alone: Verdicts;
-  readonly followed: Verdicts | null;
-}
+/**
+ * Why the scan stops, and what was done to the record; how it is judged without a record behind it,
+ * and with one (null: there cannot be one).
+ */
+type Row = readonly [
+  why: string,
+  what: string,
+  breaking: Breaking,
+  alone: Verdicts,
+  followed: Verdicts | null,
+];
+
+const lostAndShort = both(losing(END + 600), endingAt(BROKEN_END - 300));
 
 const rows: readonly Row[] = [
-  {
-    why: 'padding',
-    what: 'nothing was written',
-    breaking: stoppingAt(END),
-    alone: untouched,
-    followed: null,
-  },
-  {
-    why: 'padding',
-    what: 'all its sectors are lost',
-    breaking: (file) => file.fill(0, END, BROKEN_END),
-    alone: untouched,
-    followed: cutIfKnown,
-  },
-  {
-    why: 'padding',
-    what: 'its first sector is lost',
-    breaking: losing(END),
-    alone: cut,
-    followed: cutIfKnown,
-  },
-  {
-    why: 'padding',
-    what: 'its prefix alone is zeros',
-    breaking: (file) => file.fill(0, END, END + 12),
-    alone: refused,
-    followed: refused,
-  },
-  {
-    why: 'incomplete',
-    what: 'the file ends in its prefix',
-    breaking: endingAt(END + 7),
-    alone: cut,
-    followed: null,
-  },
-  {
-    why: 'incomplete',
-    what: 'the file ends in its payload',
-    breaking: endingAt(END + 700),
-    alone: cut,
-    followed: null,
-  },
-  {
-    why: 'incomplete',
-    what: 'the file ends before its end mark',
-    breaking: endingAt(BROKEN_END - 1),
-    alone: cut,
-    followed: null,
-  },
-  {
-    why: 'incomplete',
-    what: 'a sector is lost and the file ends early',
-    breaking: (file) => losing(END + 600)(file).slice(0, BROKEN_END - 300),
-    alone: cut,
-    followed: null,
-  },
-  {
-    why: 'incomplete',
-    what: 'its length was made longer than the file',
-    breaking: flipping(END + 9, 4),
-    alone: refused,
-    followed: refused,
-  },
-  {
-    why: 'badLength',
-    what: 'its length was made negative',
-    breaking: flipping(END + 8, 7),
-    alone: refused,
-    followed: refused,
-  },
-  {
-    why: 'badLength',
-    what: 'its length was made 0',
-    breaking: setting(END + 8, 0),
-    alone: refused,
-    followed: refused,
-  },
-  {
-    why: 'badLength',
-    what: 'its length was made 31',
-    breaking: setting(END + 8, 31),
-    alone: refused,
-    followed: refused,
-  },
-  {
-    why: 'badLength',
-    what: 'the write stopped before its length',
-    breaking: stoppingAt(END + 8),
-    alone: cut,
-    followed: null,
-  },
-  {
-    why: 'unterminated',
-    what: 'the write stopped in its payload',
-    breaking: stoppingAt(END + 100),
-    alone: cut,
-    followed: null,
-  },
-  {
-    why: 'unterminated',
-    what: 'the write stopped before its end mark',
-    breaking: stoppingAt(BROKEN_END - 1),
-    alone: cut,
-    followed: null,
-  },
-  {
-    why: 'unterminated',
-    what: 'its last sector is lost',
-    breaking: losing(BROKEN_END),
-    alone: cut,
-    followed: cutIfKnown,
-  },
-  {
-    why: 'unterminated',
-    what: 'its end mark was damaged',
-    breaking: flipping(BROKEN_END - 1),
-    alone: refused,
-    followed: refused,
-  },
-  {
-    why: 'unterminated',
-    what: 'its length was made longer',
-    breaking: flipping(END + 10, 3),
-    alone: refused,
-    followed: refused,
-  },
-  {
-    why: 'unterminated',
-    what: 'its length was made shorter',
-    breaking: flipping(END + 11, 4),
-    alone: refused,
-    followed: refused,
-  },
-  {
-    why: 'badChecksum',
-    what: 'a sector in its midst is lost',
-    breaking: losing(END + 1_000),
-    alone: cut,
-    followed: cutIfKnown,
-  },
-  {
-    why: 'badChecksum',
-    what: 'two sectors in its midst are lost',
-    breaking: losing(END + 600, 2),
-    alone: cut,
-    followed: cutIfKnown,
-  },
-  {
-    why: 'badChecksum',
-    what: 'a bit of its payload turned over',
-    breaking: flipping(END + 1_000, 5),
-    alone: refused,
-    followed: refused,
-  },
-  {
-    why: 'badChecksum',
-    what: 'a bit of its checksum turned over',
-    breaking: flipping(END + 5, 2),
-    alone: refused,
-    followed: refused,
-  },
-  {
-    why: 'badChecksum',
-    what: 'zeros stand in it that are no sector',
-    breaking: (file) => file.fill(0, END + 1_000, END + 1_500),
-    alone: refused,
-    followed: refused,
-  },
+  ['padding', 'nothing was written', stoppingAt(END), untouched, null],
+  ['padding', 'all its sectors are lost', zeroing(END, BROKEN_END), untouched, cutIfKnown],
+  ['padding', 'its first sector is lost', losing(END), cut, cutIfKnown],
+  ['padding', 'its prefix alone is zeros', zeroing(END, END + 12), refused, refused],
+  ['incomplete', 'the file ends in its prefix', endingAt(END + 7), cut, null],
+  ['incomplete', 'the file ends in its payload', endingAt(END + 700), cut, null],
+  ['incomplete', 'the file ends before its end mark', endingAt(BROKEN_END - 1), cut, null],
+  ['incomplete', 'a sector is lost and the file ends early', lostAndShort, cut, null],
+  ['incomplete', 'its length was made to pass the end', flipping(END + 9, 4), refused, refused],
+  ['badLength', 'its length was made negative', flipping(END + 8, 7), refused, refused],
+  ['badLength', 'its length was made 0', setting(END + 8, 0), refused, refused],
+  ['badLength', 'its length was made 31', setting(END + 8, 31), refused, refused],
+  ['badLength', 'the write stopped before its length', stoppingAt(END + 8), cut, null],
+  ['unterminated', 'the write stopped in its payload', stoppingAt(END + 100), cut, null],
+  ['unterminated', 'the write stopped before its end mark', stoppingAt(BROKEN_END - 1), cut, null],
+  ['unterminated', 'its last sector is lost', losing(BROKEN_END), cut, cutIfKnown],
+  ['unterminated', 'its end mark was damaged', flipping(BROKEN_END - 1), refused, refused],
+  ['unterminated', 'its length was made longer', flipping(END + 10, 3), refused, refused],
+  ['unterminated', 'its length was made shorter', flipping(END + 11, 4), refused, refused],
+  ['badChecksum', 'a sector in its midst is lost', losing(END + 1_000), cut, cutIfKnown],
+  ['badChecksum', 'two sectors in its midst are lost', losing(END + 600, 2), cut, cutIfKnown],
+  ['badChecksum', 'a bit of its payload turned over', flipping(END + 1_000, 5), refused, refused],
+  ['badChecksum', 'a bit of its checksum turned over', flipping(END + 5, 2), refused, refused],
+  ['badChecksum', 'zeros in it are no sector', zeroing(END + 1_000, END + 1_500), refused, refused],
 ];
 
 const marks = [
@@ -252,7 +121,7 @@ const marks = [
 /** Which of the verdicts each mark calls for. */
 const verdictOfMark = [0, 0, 1, 1, 2] as const;
 
-const cells = rows.flatMap(({ why, what, breaking, alone, followed }) =>
+const cells = rows.flatMap(([why, what, breaking, alone, followed]) =>
   [false, true].flatMap((isFollowed) => {
     const verdicts = isFollowed ? followed : alone;
     if (verdicts === null) return [];

@@ -68,10 +68,7 @@ describe('a new file', () => {
 
 describe('group commit', () => {
   it('brings all that arrive meanwhile to the disk with one commit', async () => {
-    const fixture = await LogFixture.open();
-    fixture.append(0, 1);
-    await settled();
-    fixture.disk.holds = /^commit/;
+    const fixture = await LogFixture.holding();
     fixture.append(0, 2);
     fixture.append(0, 3);
     fixture.append(0, 4, 5);
@@ -95,10 +92,7 @@ describe('group commit', () => {
   });
 
   it('has the next batch on its way while the one before is applied', async () => {
-    const fixture = await LogFixture.open();
-    fixture.append(0, 1);
-    await settled();
-    fixture.disk.holds = /^commit/;
+    const fixture = await LogFixture.holding();
     fixture.append(0, 2);
     fixture.append(0, 3);
     let waitingThen: string[] = [];
@@ -301,10 +295,7 @@ describe('without forced syncs', () => {
 
 describe('close', () => {
   it('waits until everything that was added is durable', async () => {
-    const fixture = await LogFixture.open();
-    fixture.append(0, 1);
-    await settled();
-    fixture.disk.holds = /^commit/;
+    const fixture = await LogFixture.holding();
     fixture.append(0, 2);
     fixture.add(0, 3);
     let isClosed = false;

@@ -10,8 +10,7 @@ let ann: Service;
 
 beforeEach(async () => {
   world = await LockWorld.start({ network: STEADY });
-  ann = world.service('ann');
-  await world.in(ann, () => ann.zk.connect());
+  ann = await world.connected('ann');
 });
 
 describe('a stream under @DistributedLock()', () => {

@@ -114,6 +114,13 @@ export class LockWorld {
     return this.serviceOf(name, process, options, lockOptions);
   }
 
+  /** A service on a host of its own, connected. */
+  async connected(name: string): Promise<Service> {
+    const service = this.service(name);
+    await this.in(service, () => service.zk.connect());
+    return service;
+  }
+
   /** A service in a process that runs already. */
   serviceOf(
     name: string,

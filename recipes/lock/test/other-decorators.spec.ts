@@ -32,10 +32,8 @@ let bob: Service;
 
 beforeEach(async () => {
   world = await LockWorld.start({ network: STEADY });
-  ann = world.service('ann');
-  bob = world.service('bob');
-  await world.in(ann, () => ann.zk.connect());
-  await world.in(bob, () => bob.zk.connect());
+  ann = await world.connected('ann');
+  bob = await world.connected('bob');
 });
 
 /** Once a year, and not by itself: the tests fire. */

@@ -12,10 +12,8 @@ let bob: Service;
 
 beforeEach(async () => {
   world = await LockWorld.start({ network: STEADY });
-  ann = world.service('ann');
-  bob = world.service('bob');
-  await world.in(ann, () => ann.zk.connect());
-  await world.in(bob, () => bob.zk.connect());
+  ann = await world.connected('ann');
+  bob = await world.connected('bob');
   await world.look((zk) => zk.ensurePath('/locks/a'));
 });
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ConnectError, type ByteStream, type Listener, type Network } from '@aviary/foundation';
+import { ConnectError, type ByteStream, type Listener } from '@aviary/foundation';
 import type { NetworkHarness } from './harness.js';
 import { RecordingHandler } from './recording-handler.js';
 
@@ -10,27 +10,42 @@ function pattern(length: number, salt: number): Uint8Array {
   return bytes;
 }
 
+/** The two ends of a connection, neither of which was started. */
 interface Pair {
   readonly listener: Listener;
   readonly near: ByteStream;
   readonly far: ByteStream;
 }
 
-/** What every {@link Network} does while no fault is planned. */
+/** Both ends started. */
+interface Conversation extends Pair {
+  readonly atNear: RecordingHandler;
+  readonly atFar: RecordingHandler;
+}
+
+/** What every `Network` does while no fault is planned. */
 export function describeNetworkContract(name: string, make: () => Promise<NetworkHarness>): void {
   describe(`Network of ${name}`, () => {
     let harness: NetworkHarness;
+    let listeners: Listener[];
 
     beforeEach(async () => {
       harness = await make();
+      listeners = [];
     });
-    afterEach(() => harness.dispose());
+    afterEach(async () => {
+      for (const listener of listeners) await settle(listener.close());
+      await harness.dispose();
+    });
 
     const settle = <T>(promise: Promise<T>) => harness.settle(promise);
     const until = (condition: () => boolean) => harness.until(condition);
 
-    function listen(onAccept: (stream: ByteStream) => void, network: Network = harness.server) {
-      return settle(network.listen({ address: harness.address, port: 0 }, onAccept));
+    async function listen(onAccept: (stream: ByteStream) => void): Promise<Listener> {
+      const { server, address } = harness;
+      const listener = await settle(server.listen({ address, port: 0 }, onAccept));
+      listeners.push(listener);
+      return listener;
     }
 
     function connect(listener: Listener): Promise<ByteStream> {
@@ -46,10 +61,14 @@ export function describeNetworkContract(name: string, make: () => Promise<Networ
       return { listener, near, far: accepted[0]! };
     }
 
+    async function talking(): Promise<Conversation> {
+      const pair = await connected();
+      const { near, far } = pair;
+      return { ...pair, atNear: new RecordingHandler(near), atFar: new RecordingHandler(far) };
+    }
+
     it('carries bytes both ways, in order, however they are cut', async () => {
-      const { near, far, listener } = await connected();
-      const atNear = new RecordingHandler(near);
-      const atFar = new RecordingHandler(far);
+      const { near, far, atNear, atFar } = await talking();
       const sent: Uint8Array[] = [];
       for (let round = 0; round < 200; round++) {
         const bytes = Buffer.from(pattern((round * 37) % 900, round));
@@ -62,7 +81,6 @@ export function describeNetworkContract(name: string, make: () => Promise<Networ
       expect(Buffer.from(atFar.bytes()).equals(Buffer.concat(sent))).toBe(true);
       near.destroy();
       await until(() => atFar.isClosed);
-      await settle(listener.close());
     });
 
     it('names the ends', async () => {
@@ -75,11 +93,10 @@ export function describeNetworkContract(name: string, make: () => Promise<Networ
       new RecordingHandler(far);
       near.destroy();
       far.destroy();
-      await settle(listener.close());
     });
 
     it('keeps what arrives before the start', async () => {
-      const { near, far, listener } = await connected();
+      const { near, far } = await connected();
       const atNear = new RecordingHandler(near);
       near.write(pattern(50, 1));
       far.write(pattern(10, 2));
@@ -89,13 +106,10 @@ export function describeNetworkContract(name: string, make: () => Promise<Networ
       expect(atFar.bytes()).toEqual(pattern(50, 1));
       near.destroy();
       await until(() => atFar.isClosed);
-      await settle(listener.close());
     });
 
     it('holds back a writer whose reader pauses, and lets it go on', async () => {
-      const { near, far, listener } = await connected();
-      const atNear = new RecordingHandler(near);
-      const atFar = new RecordingHandler(far);
+      const { near, far, atNear, atFar } = await talking();
       far.pause();
       const chunkBytes = 64 * 1024;
       let chunks = 0;
@@ -112,13 +126,10 @@ export function describeNetworkContract(name: string, make: () => Promise<Networ
       expect(Buffer.from(atFar.bytes()).equals(Buffer.concat(expected))).toBe(true);
       near.destroy();
       await until(() => atFar.isClosed);
-      await settle(listener.close());
     });
 
     it('hands over nothing while paused', async () => {
-      const { near, far, listener } = await connected();
-      const atNear = new RecordingHandler(near);
-      const atFar = new RecordingHandler(far);
+      const { near, far, atNear, atFar } = await talking();
       atFar.onEachBytes = () => far.pause();
       near.write(pattern(20, 1));
       await until(() => atFar.length > 0);
@@ -132,39 +143,30 @@ export function describeNetworkContract(name: string, make: () => Promise<Networ
       await until(() => atFar.length === 40);
       near.destroy();
       await until(() => atFar.isClosed);
-      await settle(listener.close());
     });
 
     it('sends everything before an end, and closes both sides without a reason', async () => {
-      const { near, far, listener } = await connected();
-      const atNear = new RecordingHandler(near);
-      const atFar = new RecordingHandler(far);
+      const { near, atNear, atFar } = await talking();
       for (let round = 0; round < 30; round++) near.write(pattern(40_000, round));
       near.end();
       near.end();
       await until(() => atNear.isClosed && atFar.isClosed);
       expect(atFar.length).toBe(1_200_000);
       expect([atNear.reason, atFar.reason]).toEqual([null, null]);
-      await settle(listener.close());
     });
 
     it('drops what is written after an end', async () => {
-      const { near, far, listener } = await connected();
-      const atNear = new RecordingHandler(near);
-      const atFar = new RecordingHandler(far);
+      const { near, atNear, atFar } = await talking();
       near.write(pattern(10, 1));
       near.end();
       expect(near.write(pattern(10, 2))).toBe(true);
       await until(() => atNear.isClosed && atFar.isClosed);
       expect(atFar.length).toBe(10);
       expect(near.write(pattern(10, 2))).toBe(true);
-      await settle(listener.close());
     });
 
     it('closes after an end though the peer does not read', async () => {
-      const { near, far, listener } = await connected();
-      const atNear = new RecordingHandler(near);
-      const atFar = new RecordingHandler(far);
+      const { near, far, atNear, atFar } = await talking();
       near.write(pattern(1, 0));
       await until(() => atFar.length === 1);
       far.pause();
@@ -175,13 +177,10 @@ export function describeNetworkContract(name: string, make: () => Promise<Networ
       far.resume();
       await until(() => atFar.isClosed);
       expect(atFar.length).toBe(11);
-      await settle(listener.close());
     });
 
     it('hands over nothing after an end, and reads on so that its last words arrive', async () => {
-      const { near, far, listener } = await connected();
-      const atNear = new RecordingHandler(near);
-      const atFar = new RecordingHandler(far);
+      const { near, far, atNear, atFar } = await talking();
       atFar.onEachBytes = () => {
         far.pause();
         far.write(pattern(1_000, 1));
@@ -195,50 +194,40 @@ export function describeNetworkContract(name: string, make: () => Promise<Networ
       expect(atNear.length).toBe(1_000);
       expect(atFar.length).toBeLessThanOrEqual(10);
       expect([atNear.reason, atFar.reason]).toEqual([null, null]);
-      await settle(listener.close());
     });
 
     it('tells a handler that comes too late', async () => {
-      const { near, far, listener } = await connected();
+      const { near, far } = await connected();
       near.destroy();
       const atFar = new RecordingHandler(far);
       await until(() => atFar.isClosed);
       const atNear = new RecordingHandler(near);
       expect(atNear.isClosed).toBe(false);
       await until(() => atNear.isClosed);
-      await settle(listener.close());
     });
 
     it('sends a part of a buffer', async () => {
-      const { near, far, listener } = await connected();
-      const atNear = new RecordingHandler(near);
-      const atFar = new RecordingHandler(far);
+      const { near, atNear, atFar } = await talking();
       near.write(pattern(100, 1), 10, 20);
       near.write(pattern(100, 1), 95);
       await until(() => atFar.length === 15);
       expect(atFar.bytes().subarray(0, 10)).toEqual(pattern(100, 1).subarray(10, 20));
       near.destroy();
       await until(() => atNear.isClosed && atFar.isClosed);
-      await settle(listener.close());
     });
 
     it('closes at once when destroyed, and tells the peer', async () => {
-      const { near, far, listener } = await connected();
-      const atNear = new RecordingHandler(near);
-      const atFar = new RecordingHandler(far);
+      const { near, atNear, atFar } = await talking();
       near.destroy();
       expect(atNear.isClosed).toBe(false);
       expect(near.write(pattern(3, 1))).toBe(true);
       await until(() => atNear.isClosed && atFar.isClosed);
       expect(atNear.reason).toBeNull();
       expect(atFar.length).toBe(0);
-      await settle(listener.close());
     });
 
     it('never calls a handler from within a call', async () => {
-      const { near, far, listener } = await connected();
-      const atNear = new RecordingHandler(near);
-      const atFar = new RecordingHandler(far);
+      const { near, far, atNear, atFar } = await talking();
       atFar.onEachBytes = () => {
         far.pause();
         far.resume();
@@ -252,13 +241,10 @@ export function describeNetworkContract(name: string, make: () => Promise<Networ
       await until(() => atFar.isClosed && atNear.isClosed);
       expect(atFar.depthMax).toBe(1);
       expect(atNear.depthMax).toBe(1);
-      await settle(listener.close());
     });
 
     it('refuses where nobody listens, also after a listener was closed', async () => {
-      const { near, far, listener } = await connected();
-      const atNear = new RecordingHandler(near);
-      const atFar = new RecordingHandler(far);
+      const { listener, near, atNear, atFar } = await talking();
       await settle(listener.close());
       const error = await settle(
         harness.client
@@ -282,7 +268,6 @@ export function describeNetworkContract(name: string, make: () => Promise<Networ
           .catch((reason: unknown) => reason),
       );
       expect((error as { code?: string }).code).toBe('EADDRINUSE');
-      await settle(listener.close());
     });
 
     it('resolves numeric addresses to themselves, names to addresses, and nonsense to an error', async () => {
