@@ -4,28 +4,17 @@ import { killNine, worstPowerCut } from '@aviary/simulator';
 import { checkLogs, soundLogs } from './log-replay.js';
 import { createEphemeral, create, exists, getData, ping, setData } from './requests.js';
 import { ServerWorld } from './server-world.js';
-import type { WireClient } from './wire-client.js';
 
+/** Longer than anybody should wait. */
 const HELD_MS = 8000;
 const isCommit = ({ kind }: { kind: string }) => kind === 'commit';
-
-/** The next sync takes longer than anybody should wait. */
-function holdSync(world: ServerWorld): void {
-  world.host.drive.plan({ on: isCommit, action: { kind: 'delay', ms: HELD_MS } });
-}
-
-async function sessions(world: ServerWorld, count: number): Promise<WireClient[]> {
-  const clients: WireClient[] = [];
-  for (let i = 0; i < count; i++) clients.push(await world.session());
-  return clients;
-}
 
 describe('before the disk has synced it', () => {
   it('no write is answered, seen by others or told to watchers', async () => {
     const world = await ServerWorld.start();
-    const [writer, reader, watcher] = await sessions(world, 3);
+    const [writer, reader, watcher] = await world.sessions(3);
     await watcher!.call(exists('/a', true));
-    holdSync(world);
+    world.slowCommits(HELD_MS);
     writer!.send(create('/a'), setData('/a', '1'));
     await world.pass(HELD_MS / 2);
     expect((await reader!.call(ping)).err).toBe(ErrorCode.ok);
@@ -37,17 +26,17 @@ describe('before the disk has synced it', () => {
 
   it('no refusal of a write is answered either: its zxid must not be given twice', async () => {
     const world = await ServerWorld.start();
-    const [writer] = await sessions(world, 1);
-    holdSync(world);
-    writer!.send(create('/none/a'));
+    const writer = await world.session();
+    world.slowCommits(HELD_MS);
+    writer.send(create('/none/a'));
     await world.pass(HELD_MS / 2);
-    expect(writer!.pending).toBe(0);
-    expect((await writer!.reply()).err).toBe(ErrorCode.noNode);
+    expect(writer.pending).toBe(0);
+    expect((await writer.reply()).err).toBe(ErrorCode.noNode);
   });
 
   it('no session is given out', async () => {
     const world = await ServerWorld.start();
-    holdSync(world);
+    world.slowCommits(HELD_MS);
     const client = world.connect();
     client.offer();
     await world.pass(HELD_MS / 2);
@@ -62,13 +51,13 @@ describe('what was answered', () => {
     ['a power cut that takes all that was not synced', worstPowerCut],
   ])('is there after %s, and what was not may be gone', async (_name, kill) => {
     const world = await ServerWorld.start();
-    const [client] = await sessions(world, 1);
-    for (let i = 0; i < 50; i++) await client!.done(create(`/n${i}`, { data: String(i) }));
-    await client!.done(createEphemeral('/mine'));
-    holdSync(world);
-    client!.send(create('/unanswered'));
+    const client = await world.session();
+    for (let i = 0; i < 50; i++) await client.done(create(`/n${i}`, { data: String(i) }));
+    await client.done(createEphemeral('/mine'));
+    world.slowCommits(HELD_MS);
+    client.send(create('/unanswered'));
     await world.restart(kill);
-    const again = await world.session(client!.credentials);
+    const again = await world.session(client.credentials);
     for (let i = 0; i < 50; i++) {
       const { body } = await again.done(getData(`/n${i}`));
       expect(Buffer.from(body.subarray(4, 4 + String(i).length)).toString()).toBe(String(i));
@@ -83,7 +72,7 @@ describe('a sync that fails', () => {
     'with %s stops the server with one clear sentence; nothing is answered, nothing tried again',
     async (code) => {
       const world = await ServerWorld.start();
-      const [writer, reader] = await sessions(world, 2);
+      const [writer, reader] = await world.sessions(2);
       await writer!.done(create('/before'));
       let commits = 0;
       world.host.drive.plan({
@@ -118,14 +107,14 @@ describe('a sync that fails', () => {
 describe('a disk that is full', () => {
   it('stops the server; after there is room again it starts by itself, with all that was answered', async () => {
     const world = await ServerWorld.start({ disk: { capacityBytes: 400_000 } });
-    const [client] = await sessions(world, 1);
+    const client = await world.session();
     let answered = 0;
     const data = new Uint8Array(10_000);
     while (world.failures.length === 0) {
-      client!.send(create(`/n${answered}`, { data }));
-      await world.reach(() => client!.pending > 0 || world.failures.length > 0);
-      if (client!.pending === 0) break;
-      expect((await client!.reply()).err).toBe(ErrorCode.ok);
+      client.send(create(`/n${answered}`, { data }));
+      await world.reach(() => client.pending > 0 || world.failures.length > 0);
+      if (client.pending === 0) break;
+      expect((await client.reply()).err).toBe(ErrorCode.ok);
       answered++;
     }
     expect(answered).toBeGreaterThan(5);
@@ -134,7 +123,7 @@ describe('a disk that is full', () => {
     await world.stop();
     world.host.drive.model = { ...world.host.drive.model, capacityBytes: Infinity };
     await world.restart(worstPowerCut);
-    const again = await world.session(client!.credentials);
+    const again = await world.session(client.credentials);
     for (let i = 0; i < answered; i++) {
       expect((await again.call(exists(`/n${i}`))).err).toBe(ErrorCode.ok);
     }
@@ -143,17 +132,17 @@ describe('a disk that is full', () => {
 
   it('while a snapshot is written costs that snapshot and nothing else', async () => {
     const world = await ServerWorld.start({ server: { snapCount: 20 } });
-    const [client] = await sessions(world, 1);
+    const client = await world.session();
     const isSnapshot = ({ kind, path }: { kind: string; path: string }) =>
       kind === 'write' && path.includes('snapshot');
     const fault = { kind: 'fail', code: 'ENOSPC' } as const;
     world.host.drive.plan({ on: isSnapshot, nth: 'all', action: fault });
-    for (let i = 0; i < 100; i++) await client!.done(create(`/n${i}`));
+    for (let i = 0; i < 100; i++) await client.done(create(`/n${i}`));
     expect(world.failures).toEqual([]);
     expect(world.log.lines.join('\n')).toMatch(/snapshot\.\w+ could not be written/);
     world.host.drive.clearRules();
     await world.restart(worstPowerCut);
-    const again = await world.session(client!.credentials);
+    const again = await world.session(client.credentials);
     expect((await again.call(exists('/n99'))).err).toBe(ErrorCode.ok);
   });
 });

@@ -6,12 +6,6 @@ import { requestFrame, type Reply, type WireClient } from './wire-client.js';
 
 const PATH_OVERHEAD_BYTES = 8 + 4 + '/a'.length + 4 + 4;
 
-/** A disk on which every commit takes this long. */
-function slowDown(world: ServerWorld, ms: number): void {
-  const on = ({ kind }: { kind: string }) => kind === 'commit';
-  world.host.drive.plan({ on, nth: 'all', action: { kind: 'delay', ms } });
-}
-
 const limited = (limits: NonNullable<ServerWorldOptions['server']>['limits']) =>
   ServerWorld.start({ server: limits === undefined ? {} : { limits } });
 
@@ -66,7 +60,7 @@ describe('requests of one connection that wait', () => {
 
   it('stop it from being read, and nothing is lost', async () => {
     const world = await limited({ outstandingPerConnectionMax: LIMIT });
-    slowDown(world, 20);
+    world.slowCommits(20, 'all');
     const client = await world.session();
     await client.done(create('/a'));
     const xids: number[] = [];
@@ -81,7 +75,7 @@ describe('requests of one connection that wait', () => {
 
   it('count reads that wait behind a write', async () => {
     const world = await limited({ outstandingPerConnectionMax: LIMIT });
-    slowDown(world, 20);
+    world.slowCommits(20, 'all');
     const client = await world.session();
     const xids = client.send(create('/a'));
     for (let i = 0; i < 100; i++) xids.push(...client.send(getData('/a'), setData('/a', 'x')));
@@ -92,7 +86,7 @@ describe('requests of one connection that wait', () => {
 
   it('are bounded by one chunk more than the limit when they come in one', async () => {
     const world = await limited({ outstandingPerConnectionMax: LIMIT });
-    slowDown(world, 20);
+    world.slowCommits(20, 'all');
     const client = await world.session();
     await client.done(create('/a'));
     const requests = Array.from({ length: 500 }, (_, i) => setData('/a', String(i)));
@@ -104,7 +98,7 @@ describe('requests of one connection that wait', () => {
 
   it('are bounded in bytes, too', async () => {
     const world = await limited({ deferredBytesMax: 100_000 });
-    slowDown(world, 20);
+    world.slowCommits(20, 'all');
     const client = await world.session();
     const long = 'p'.repeat(10_000);
     const xids = client.send(create('/a'));
@@ -133,7 +127,7 @@ describe('requests of one connection that wait', () => {
 
   it('do not hold up the other connections', async () => {
     const world = await limited({ outstandingPerConnectionMax: LIMIT });
-    slowDown(world, 1000);
+    world.slowCommits(1000, 'all');
     const greedy = await world.session();
     greedy.send(create('/a'), ...Array.from({ length: 50 }, () => setData('/a', 'x')));
     const reader = await world.session();
@@ -150,7 +144,7 @@ describe('writes of all connections that wait', () => {
     const clients: WireClient[] = [];
     for (let i = 0; i < 10; i++) clients.push(await world.session());
     for (const [i, client] of clients.entries()) await client.done(create(`/n${i}`));
-    slowDown(world, 20);
+    world.slowCommits(20, 'all');
     const sent = clients.map((): number[] => []);
     for (let round = 0; round < 30; round++) {
       for (const [i, client] of clients.entries()) {
@@ -169,7 +163,7 @@ describe('writes of all connections that wait', () => {
     const world = await limited({ outstandingBytesMax: 1_000_000 });
     const client = await world.session();
     await client.done(create('/a'));
-    slowDown(world, 50);
+    world.slowCommits(50, 'all');
     const xids: number[] = [];
     const data = new Uint8Array(100_000);
     for (let i = 0; i < 60; i++) xids.push(...client.send(setData('/a', data)));
@@ -181,7 +175,7 @@ describe('writes of all connections that wait', () => {
     const world = await limited({ outstandingMax: 5 });
     const writer = await world.session();
     const reader = await world.session();
-    slowDown(world, 1000);
+    world.slowCommits(1000, 'all');
     writer.send(...Array.from({ length: 10 }, (_, i) => create(`/n${i}`)));
     for (let i = 0; i < 20; i++) reader.send(getData('/'));
     const startedMs = world.world.virtualMs;
@@ -194,7 +188,7 @@ describe('writes of all connections that wait', () => {
       server: { tickTimeMs: 500, limits: { outstandingPerConnectionMax: 5 } },
     });
     const client = await world.session({ timeoutMs: 1_000 });
-    slowDown(world, 5_000);
+    world.slowCommits(5_000, 'all');
     const xids = client.send(...Array.from({ length: 10 }, (_, i) => create(`/n${i}`)));
     for (let i = 0; i < 12; i++) {
       client.send(ping);

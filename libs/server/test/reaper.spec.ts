@@ -20,12 +20,6 @@ beforeEach(async () => {
 
 const isThere = async (path: string) => (await client.call(exists(path))).err === ErrorCode.ok;
 
-/** The next commit takes this long. */
-function slowDown(ms: number): void {
-  const on = ({ kind }: { kind: string }) => kind === 'commit';
-  world.host.drive.plan({ on, action: { kind: 'delay', ms } });
-}
-
 describe('a container', () => {
   it('goes when it has lost its last child, and not before', async () => {
     await client.done(createContainer('/c'));
@@ -52,7 +46,7 @@ describe('a container', () => {
     await client.done(createContainer('/c'));
     await world.pass(NEVER_USED_MS + INTERVAL_MS / 2);
     // The scan sees the old time, because the new one is on its way to the disk.
-    slowDown(2 * INTERVAL_MS);
+    world.slowCommits(2 * INTERVAL_MS);
     client.send(setData('/c', 'kept'));
     await world.pass(INTERVAL_MS);
     expect(world.port.writes.outstanding).toBeGreaterThan(1);
@@ -65,7 +59,7 @@ describe('a container', () => {
     await client.done(createContainer('/c'));
     await client.done(create('/c/one'));
     await client.done(remove('/c/one'));
-    slowDown(2 * INTERVAL_MS);
+    world.slowCommits(2 * INTERVAL_MS);
     client.send(create('/c/two'));
     await client.reply();
     await world.pass(INTERVAL_MS);

@@ -3,17 +3,11 @@ import { ErrorCode } from '@aviary/protocol';
 import { create, exists, getData, setData, sync } from './requests.js';
 import { ServerWorld } from './server-world.js';
 
-/** A disk on which the next commit takes this long. */
-function slowDown(world: ServerWorld, ms: number): void {
-  const on = ({ kind }: { kind: string }) => kind === 'commit';
-  world.host.drive.plan({ on, action: { kind: 'delay', ms } });
-}
-
 describe('a session that is taken up again', () => {
   it('reads no state from before what it wrote on its last connection', async () => {
     const world = await ServerWorld.start();
     const first = await world.session();
-    slowDown(world, 1000);
+    world.slowCommits(1000);
     first.send(create('/a'));
     first.link.drop();
     // Whoever looks for the node that it may have made must not miss it and make another.
@@ -25,7 +19,7 @@ describe('a session that is taken up again', () => {
   it('answers in the order of what is asked, reads and writes alike', async () => {
     const world = await ServerWorld.start();
     const first = await world.session();
-    slowDown(world, 1000);
+    world.slowCommits(1000);
     first.send(create('/a'), setData('/a', '1'));
     first.link.drop();
     const second = await world.session(first.credentials);
@@ -49,7 +43,7 @@ describe('a session that is taken up again', () => {
   it('may be left before what it waits for is applied', async () => {
     const world = await ServerWorld.start();
     const first = await world.session();
-    slowDown(world, 1000);
+    world.slowCommits(1000);
     first.send(create('/a'));
     const second = await world.session(first.credentials);
     second.send(getData('/a'));
@@ -63,7 +57,7 @@ describe('sync', () => {
   it('waits for the writes that others have under way', async () => {
     const world = await ServerWorld.start();
     const [writer, reader] = [await world.session(), await world.session()];
-    slowDown(world, 1000);
+    world.slowCommits(1000);
     writer.send(create('/a'));
     const xids = reader.send(sync('/a'), exists('/a'));
     const replies = await reader.replies(2);
@@ -73,7 +67,7 @@ describe('sync', () => {
   it('keeps its place between writes of its own', async () => {
     const world = await ServerWorld.start();
     const [other, client] = [await world.session(), await world.session()];
-    slowDown(world, 50);
+    world.slowCommits(50);
     other.send(create('/other'));
     const mixed = Array.from({ length: 60 }, (_, i) =>
       i % 3 === 0 ? sync('/') : i % 3 === 1 ? create(`/n${i}`) : getData('/'),

@@ -176,6 +176,19 @@ export class ServerWorld {
     return client;
   }
 
+  /** As many clients with sessions as are asked for. */
+  async sessions(count: number): Promise<WireClient[]> {
+    const clients: WireClient[] = [];
+    while (clients.length < count) clients.push(await this.session());
+    return clients;
+  }
+
+  /** The next commit of the log, or every one from now on, takes `ms`. */
+  slowCommits(ms: number, which: 'next' | 'all' = 'next'): void {
+    const on = ({ kind }: { readonly kind: string }) => kind === 'commit';
+    this.host.drive.plan({ on, nth: which === 'all' ? 'all' : 1, action: { kind: 'delay', ms } });
+  }
+
   /** Lets time pass until `condition` holds. */
   reach(condition: () => boolean): Promise<void> {
     return this.world.reach(condition, { virtualMsMax: 120_000 });

@@ -134,8 +134,7 @@ describe('a session that its client closes', () => {
   it('is closed once, however long the disk takes', async () => {
     const world = await start();
     const client = await world.session({ timeoutMs: 1_000 });
-    const { drive } = world.host;
-    drive.plan({ on: ({ kind }) => kind === 'commit', action: { kind: 'delay', ms: 10_000 } });
+    world.slowCommits(10_000);
     client.send(closeSession);
     const reply = await client.reply();
     expect([reply.err, reply.zxid]).toEqual([ErrorCode.ok, 2]);

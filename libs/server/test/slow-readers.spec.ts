@@ -28,6 +28,14 @@ async function worldWithLargeNode(limits = {}): Promise<ServerWorld> {
   return world;
 }
 
+/** A client that soon expires, and does not read the answers to ten requests. */
+async function slowClient(world: ServerWorld): Promise<WireClient> {
+  const client = await world.session({ timeoutMs: 4_000 });
+  client.link.stopReading();
+  client.send(...Array.from({ length: 10 }, () => getData('/large')));
+  return client;
+}
+
 const queuedBytes = (client: WireClient) => client.link.server.queuedBytes;
 
 describe('a client that does not read its answers', () => {
@@ -64,9 +72,7 @@ describe('a client that does not read its answers', () => {
 
   it('expires, since nothing is heard of it', async () => {
     const world = await worldWithLargeNode();
-    const client = await world.session({ timeoutMs: 4_000 });
-    client.link.stopReading();
-    client.send(...Array.from({ length: 10 }, () => getData('/large')));
+    const client = await slowClient(world);
     for (let i = 0; i < 8; i++) {
       client.send(ping);
       await world.pass(1_000);
@@ -77,9 +83,7 @@ describe('a client that does not read its answers', () => {
 
   it('does not expire while it takes something, though its pings are not read', async () => {
     const world = await worldWithLargeNode();
-    const client = await world.session({ timeoutMs: 4_000 });
-    client.link.stopReading();
-    client.send(...Array.from({ length: 10 }, () => getData('/large')));
+    const client = await slowClient(world);
     for (let i = 0; i < 20; i++) {
       client.send(ping);
       client.link.read(10_000);

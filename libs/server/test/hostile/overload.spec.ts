@@ -23,12 +23,6 @@ const MEGABYTE = 1 << 20;
 const limited = (limits: NonNullable<ServerWorldOptions['server']>['limits'] = {}) =>
   ServerWorld.start({ server: { limits, tickTimeMs: 500 } });
 
-async function crowd(world: ServerWorld, count: number): Promise<WireClient[]> {
-  const clients: WireClient[] = [];
-  for (let i = 0; i < count; i++) clients.push(await world.session());
-  return clients;
-}
-
 function figure(world: ServerWorld, name: string): Promise<number> {
   const client = world.connect();
   let text = '';
@@ -40,9 +34,8 @@ function figure(world: ServerWorld, name: string): Promise<number> {
 describe('reliability, overload:', () => {
   it('request flood: what is in flight is capped per connection and in all, and who asks little is served', async () => {
     const world = await limited({ outstandingPerConnectionMax: 100, outstandingMax: 300 });
-    const on = ({ kind }: { kind: string }) => kind === 'commit';
-    world.host.drive.plan({ on, nth: 'all', action: { kind: 'delay', ms: 5 } });
-    const [modest, ...greedy] = (await crowd(world, 21)) as [WireClient, ...WireClient[]];
+    world.slowCommits(5, 'all');
+    const [modest, ...greedy] = (await world.sessions(21)) as [WireClient, ...WireClient[]];
     await modest.done(create('/a'));
     let sent = 0;
     for (let round = 0; round < 20; round++) {
@@ -60,7 +53,7 @@ describe('reliability, overload:', () => {
 
   it('large requests: sixty that are half sent cost what has arrived of them, within the limit for all', async () => {
     const world = await limited({ heldBytesMax: 16 * MEGABYTE });
-    const clients = await crowd(world, 60);
+    const clients = await world.sessions(60);
     const half = requestFrame(1, create('/a', { data: new Uint8Array(MEGABYTE - 1000) })).subarray(
       0,
       MEGABYTE / 2,
@@ -77,7 +70,7 @@ describe('reliability, overload:', () => {
 
   it('answers nobody reads: their reader is read no further, and dropped when it reads nothing for its timeout', async () => {
     const world = await limited({ outputHighBytes: 100_000 });
-    const [writer, silent] = (await crowd(world, 2)) as [WireClient, WireClient];
+    const [writer, silent] = (await world.sessions(2)) as [WireClient, WireClient];
     await writer.done(create('/a', { data: new Uint8Array(50_000) }));
     silent.link.stopReading();
     for (let i = 0; i < 200; i++) silent.send(getData('/a'));
@@ -92,7 +85,7 @@ describe('reliability, overload:', () => {
 
   it('unread watch events: the connection goes, and never single events', async () => {
     const world = await limited({ outputBytesMax: 20_000 });
-    const [writer, silent] = (await crowd(world, 2)) as [WireClient, WireClient];
+    const [writer, silent] = (await world.sessions(2)) as [WireClient, WireClient];
     await silent.done(addWatch('/', AddWatchMode.persistentRecursive));
     await writer.done(create('/a'));
     silent.takeFrames();
@@ -125,10 +118,10 @@ describe('reliability, overload:', () => {
     expect(world.port.connectionsRejected).toBeGreaterThanOrEqual(40);
     for (const client of [...here, ...elsewhere]) client.link.drop();
     await world.pass(1);
-    const clients = await crowd(world, 20);
+    const clients = await world.sessions(20);
     for (const client of clients) client.link.drop();
     await world.pass(1);
-    clients.push(...(await crowd(world, 10)));
+    clients.push(...(await world.sessions(10)));
     clients.forEach(({ link }) => link.drop());
     await world.pass(1);
     const stranger = world.connect();
