@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, it } from '@jest/globals';
 import { compileJava, curatorClasspath } from './installed.js';
 import { Program } from './programs.js';
+import { succeed, succeedAcrossRestart } from './scenarios.js';
 import { TestServer, removeAll, temporaryDirectory } from './servers.js';
 
 // Each test is the method of its name in curator/Recipes.java.
@@ -24,14 +25,6 @@ function start(scenario: string): Program {
   return Program.start('java', [...args, scenario]);
 }
 
-async function succeed(program: Program): Promise<void> {
-  const { status } = await program.end(90_000);
-  expect({ status, output: program.output }).toEqual({
-    status: 0,
-    output: expect.stringMatching(/done\n/),
-  });
-}
-
 describe('Curator on our server', () => {
   it.each(['operations', 'mutex', 'readWriteLock', 'semaphore', 'leaderLatch', 'values', 'cache'])(
     'does %s',
@@ -41,11 +34,6 @@ describe('Curator on our server', () => {
   );
 
   it('holds its lock and its node while the server is killed and comes back', async () => {
-    const program = start('reconnect');
-    await program.waitFor(/kill the server/);
-    await server.kill();
-    await program.waitFor(/start the server/);
-    await server.start();
-    await succeed(program);
+    await succeedAcrossRestart(start('reconnect'), server);
   });
 });

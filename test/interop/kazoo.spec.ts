@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { pythonWithKazoo } from './installed.js';
 import { Program } from './programs.js';
+import { succeed, succeedAcrossRestart } from './scenarios.js';
 import { TestServer, removeAll } from './servers.js';
 
 // Each test is the function of its name in kazoo/scenarios.py.
@@ -20,14 +21,6 @@ function start(scenario: string): Program {
   return Program.start(pythonWithKazoo(), [scenarios, server.hosts, scenario]);
 }
 
-async function succeed(program: Program): Promise<void> {
-  const { status } = await program.end(90_000);
-  expect({ status, output: program.output }).toEqual({
-    status: 0,
-    output: expect.stringMatching(/done\n/),
-  });
-}
-
 describe('kazoo on our server', () => {
   it.each(['operations', 'transactions', 'permissions', 'watches', 'locks'])(
     'does %s',
@@ -37,12 +30,7 @@ describe('kazoo on our server', () => {
   );
 
   it('reconnects to its session when the server is killed and comes back', async () => {
-    const program = start('reconnect');
-    await program.waitFor(/kill the server/);
-    await server.kill();
-    await program.waitFor(/start the server/);
-    await server.start();
-    await succeed(program);
+    await succeedAcrossRestart(start('reconnect'), server);
   });
 
   it('learns that its session has expired', async () => {
