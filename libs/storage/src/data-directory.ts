@@ -1,5 +1,13 @@
-import { DiskError, isMissing, type Clock, type Disk, type Log } from '@aviary/foundation';
+import {
+  DiskError,
+  isMissing,
+  type Clock,
+  type Disk,
+  type Log,
+  type Zxid,
+} from '@aviary/foundation';
 import { DurableMarkFile } from './durable-mark.js';
+import { EpochFiles } from './epoch-files.js';
 import { StorageError } from './errors.js';
 import {
   UNFINISHED_PREFIX,
@@ -69,6 +77,15 @@ export class DataDirectory {
     await this.clearUnfinished(snapshotDirectory, snapshotNames);
     if (logDirectory !== snapshotDirectory) await this.clearUnfinished(logDirectory, logNames);
     return recovered;
+  }
+
+  /**
+   * Reads the epochs of a member of an ensemble; after {@link recover}, which gave `lastZxid`.
+   *
+   * @throws {StorageError} They cannot be; nothing was changed.
+   */
+  openEpochs(lastZxid: Zxid, log: Log): Promise<EpochFiles> {
+    return EpochFiles.open(this.disk, this.snapshotDirectory, lastZxid, log);
   }
 
   /** Opens the log for what comes now; after {@link recover}. */
@@ -151,6 +168,7 @@ export class DataDirectory {
       null,
       `dataDir (${this.options.dataDir}) keeps snapshots and dataLogDir ` +
         `(${this.options.dataLogDir ?? this.options.dataDir}) keeps logs; move this file to the other`,
+      { problem: 'misplaced' },
     );
   }
 

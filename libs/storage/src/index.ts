@@ -1,13 +1,16 @@
 export { ADLER32_START, adler32 } from './adler32.js';
 export { DataDirectory } from './data-directory.js';
 export type { DataDirectoryOptions } from './data-directory.js';
-export { StorageError } from './errors.js';
+export { EpochFiles } from './epoch-files.js';
+export { StorageError, isRepairable } from './errors.js';
+export type { StorageProblem } from './errors.js';
 export { LogBatch } from './log-batch.js';
 export { scanLog } from './log-scanner.js';
 export type { LogEnd, TransactionSink } from './log-scanner.js';
 export type { TornTail } from './log-tail.js';
 export type { Recovered, RecoveryTarget } from './recovery.js';
 export type { SnapshotDigest } from './snapshot-format.js';
+export { readServerId } from './server-id.js';
 export { SnapshotPolicy } from './snapshot-policy.js';
 export type { SnapshotPolicyOptions } from './snapshot-policy.js';
 export { readSnapshot } from './snapshot-reader.js';

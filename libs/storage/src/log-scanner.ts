@@ -125,6 +125,6 @@ function zxidAt(path: string, offset: number, bytes: Uint8Array, payloadAt: numb
     return zxidOfPayload(bytes, payloadAt);
   } catch (cause) {
     if (!(cause instanceof ZxidRangeError)) throw cause;
-    throw new StorageError(path, offset, cause.message, { cause });
+    throw new StorageError(path, offset, cause.message, { cause, problem: 'foreign' });
   }
 }

@@ -256,7 +256,7 @@ class LogReplay {
           offset,
           `transaction 0x${formatZxid(zxid)} cannot be replayed (${cause.message}): it was written by ` +
             'a server of another kind or version; start that one to take a snapshot, or restore the file',
-          { cause },
+          { cause, problem: 'foreign' },
         );
       }
       this.lastZxid = zxid;
