@@ -1,6 +1,6 @@
-import { createServer, type AddressInfo } from 'node:net';
 import { ZooKeeper } from '@aviary/client';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { freePort } from '../free-port.js';
 import {
   endGroup,
   npmStart,
@@ -13,15 +13,6 @@ const CLIENTS = 4;
 /** Writes that must be acknowledged between two kills. */
 const WRITES_PER_LIFE = 400;
 const LIVES = 3;
-
-/** A port that was free a moment ago; a restarted server must come back where its clients look. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
-}
 
 /** Writes numbered nodes without pause, and remembers those that were acknowledged. */
 class Writer {
@@ -66,6 +57,7 @@ describe('npm start', () => {
   });
 
   it('loses no acknowledged write when it is killed in the middle of writing', async () => {
+    // A restarted server must come back where its clients look.
     const port = await freePort();
     const start = async (): Promise<StartedMember> => {
       const member = await npmStart(directory.path, port);

@@ -7,11 +7,12 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../free-port.js';
 import { zookeeperClasspath } from './installed.js';
 import { Program, endAllPrograms, type Ending } from './programs.js';
 
@@ -28,10 +29,6 @@ export const LOOPBACK = '127.0.0.1';
 const START_MS = 60_000;
 const POLL_MS = 20;
 const WORD_MS = 10_000;
-
-/** Below the range from which systems take the ports of outgoing connections. */
-const PORT_MIN = 20_000;
-const PORT_MAX = 32_000;
 
 const DEFAULTS: Settings = {
   tickTime: 500,
@@ -66,22 +63,6 @@ function command(kind: ServerKind, configuration: string, settings: Settings): s
     'org.apache.zookeeper.server.quorum.QuorumPeerMain',
     configuration,
   ];
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, LOOPBACK, () => server.close(() => resolve(true)));
-  });
-}
-
-/** A port that nobody listens at, and that no outgoing connection will take meanwhile. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN));
-    if (await isFree(port)) return port;
-  }
 }
 
 /** A four-letter word and its answer; null if nobody answers. */

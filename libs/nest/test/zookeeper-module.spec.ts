@@ -1,5 +1,4 @@
 import 'reflect-metadata';
-import { createServer, type AddressInfo } from 'node:net';
 import { ZooKeeper, type SessionState } from '@aviary/client';
 import {
   Inject,
@@ -22,6 +21,7 @@ import {
   type ZooKeeperModuleOptions,
   type ZooKeeperOptionsFactory,
 } from '../src/index.js';
+import { freePort } from '../../../test/free-port.js';
 import { KeptLog, memberIn, Takedown, toOwnMember } from './hosted-member.js';
 
 let takedown: Takedown;
@@ -42,14 +42,8 @@ async function started(
   return takedown.app(await module.init());
 }
 
-/** A port on which nothing listens, as of a moment ago. */
-async function deafAddress(): Promise<string> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return `127.0.0.1:${port}`;
-}
+/** Where nobody listens. */
+const deafAddress = async () => `127.0.0.1:${await freePort()}`;
 
 describe('a connection', () => {
   it('is injected by token, by decorator and by class, and is connected in onModuleInit', async () => {
