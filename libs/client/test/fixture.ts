@@ -1,11 +1,8 @@
-import {
-  CoordinationError,
-  ZooKeeper,
-  type SessionState,
-  type ZooKeeperOptions,
-} from '../src/index.js';
+import { ZooKeeper, type SessionState, type ZooKeeperOptions } from '../src/index.js';
 import { FakeEnsemble } from './fake-ensemble.js';
 import { SeededRandom, VirtualClock, VirtualNetwork } from './virtual-world.js';
+
+export { rejection } from '../../../test/rejection.js';
 
 /** A fake ensemble with three servers in a world without real time, and clients in it. */
 export class Fixture {
@@ -68,15 +65,4 @@ export function statesOf(zk: ZooKeeper): string[] {
   const seen: string[] = [];
   zk.state$.subscribe((state: SessionState) => seen.push(state.kind));
   return seen;
-}
-
-/** What a promise is rejected with: an error of this room. */
-export async function rejection(promise: Promise<unknown>): Promise<CoordinationError> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof CoordinationError) return error;
-    throw error;
-  }
-  throw new Error('the promise was not rejected');
 }

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { CoordinationError, ZooKeeper, type ZooKeeperOptions } from '@aviary/client';
 
+export { rejection } from '../../rejection.js';
+
 /** Clients of one test, below a node of their own, closed at its end. */
 export class Clients {
   readonly chroot = `/aviary-${randomUUID()}`;
@@ -51,15 +53,4 @@ export async function until(check: () => boolean | Promise<boolean>, limitMs = 2
     if (performance.now() > end) throw new Error(`did not come true: ${check.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-}
-
-/** What a promise is rejected with: an error of this room. */
-export async function rejection(promise: Promise<unknown>): Promise<CoordinationError> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof CoordinationError) return error;
-    throw error;
-  }
-  throw new Error('the promise was not rejected');
 }
