@@ -11,7 +11,7 @@ export interface ElectionOptions {
   readonly config: ElectionConfig;
   /**
    * How long to wait for voters who have said nothing, once a quorum agrees. Unset: as long as
-   * two round trips take, at most 20 ms. ZooKeeper (`fastleader.finalizeWait`) has 200.
+   * two round trips take, at most 20 ms. ZooKeeper (FastLeaderElection.finalizeWait) has 200.
    */
   readonly finalizeWaitMs?: number;
   /** Silence after which votes are sent again (`fastleader.minNotificationInterval`): 200. */
