@@ -17,6 +17,8 @@ export interface EnsembleOptions {
   readonly seed: number;
   readonly voters: readonly ServerId[];
   readonly observers?: readonly ServerId[];
+  /** Servers whose names nobody knows. */
+  readonly nameless?: readonly ServerId[];
   readonly network?: Partial<NetworkModel>;
   readonly options?: GivenOptions;
 }
@@ -32,15 +34,24 @@ export class EnsembleUnderTest {
   private readonly wanted = new Set<ServerId>();
   private epoch = 0;
 
-  constructor({ seed, voters, observers = [], network = {}, options = {} }: EnsembleOptions) {
+  constructor(given: EnsembleOptions) {
+    const { seed, voters, observers = [], nameless = [], network = {}, options = {} } = given;
     this.world = new World({ seed, network });
     const config = ensembleOf(voters, observers);
     for (const id of [...voters, ...observers]) {
       const host = this.world.addHost(`host${id}`);
-      this.world.fabric.setName(`s${id}`, [host.address]);
+      if (!nameless.includes(id)) this.world.fabric.setName(`s${id}`, [host.address]);
       this.members.set(id, new MemberUnderTest(id, this.world, host, config, options));
     }
     this.glance();
+  }
+
+  /** Server `id`, which must be dead, is now on another host. */
+  moveTo(id: ServerId, hostName: string): void {
+    const host = this.world.addHost(hostName);
+    this.world.fabric.setName(`s${id}`, [host.address]);
+    const { config } = this.member(id);
+    this.members.set(id, new MemberUnderTest(id, this.world, host, config));
   }
 
   member(id: ServerId): MemberUnderTest {
