@@ -3,7 +3,7 @@ import { JuteReader } from '@aviary/jute';
 import { ErrorCode, OpCode } from '@aviary/protocol';
 import { SYSTEM_PRINCIPAL, type DataTree } from '@aviary/znodes';
 import type { ServerOptions } from './options.js';
-import type { PortRole } from './port-role.js';
+import type { PortRole, ServerMode } from './port-role.js';
 import { Reaper } from './reaper.js';
 import { Session, SessionTracker } from './session-tracker.js';
 import type { WritePath } from './write-path.js';
@@ -39,11 +39,15 @@ export class Authority implements PortRole {
   private readonly reaper: Reaper;
   private readonly body = new JuteReader(NO_BODY);
 
-  /** @param takeId Gives out an id that no session has or had. */
+  /**
+   * @param takeId Gives out an id that no session has or had.
+   */
   constructor(
+    readonly mode: ServerMode,
     private readonly context: AuthorityContext,
     readonly writes: WritePath,
     private readonly takeId: () => { readonly high: number; readonly low: number },
+    readonly figures: PortRole['figures'] = () => [],
   ) {
     const { clock, options, tree } = context;
     this.sessions = new SessionTracker(clock, options.tickTimeMs, (session) =>

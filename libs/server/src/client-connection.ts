@@ -389,7 +389,7 @@ export class ClientConnection
   private sync(type: number, xid: number, bytes: Uint8Array, start: number, end: number): void {
     // A write of its own that waits will be newer than every one that is under way now.
     const { writes } = this.server;
-    if (!this.order.hasWaitingWrite && writes.sync(this)) this.order.writeSent();
+    if (!this.order.hasWaitingWrite && writes.sync(this, this.origin)) this.order.writeSent();
     if (this.order.isClear) this.read(type, xid, bytes, start + REQUEST_HEADER_BYTES, end);
     else this.order.defer(bytes, start, end);
   }

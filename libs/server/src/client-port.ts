@@ -15,7 +15,7 @@ import { FourLetterWords } from './four-letter-words.js';
 import type { LatencyMeter } from './latency-meter.js';
 import type { ServerOptions } from './options.js';
 import { OutputPool } from './output-pool.js';
-import type { PasswordKeeper } from './password-keeper.js';
+import type { SessionPasswords } from './password-keeper.js';
 import type { PortRole, SessionRegistry } from './port-role.js';
 import { ReadAnswers } from './read-answers.js';
 import { ReadOperations } from './read-operations.js';
@@ -75,7 +75,7 @@ export class ClientPort implements ServerContext {
     readonly options: ServerOptions,
     ports: ServerPorts,
     state: RecoveredState,
-    readonly passwords: PasswordKeeper,
+    readonly passwords: SessionPasswords,
     readonly latency: LatencyMeter,
     makeRole: (port: ClientPort) => PortRole,
   ) {

@@ -128,7 +128,7 @@ export class FourLetterWords {
       `Connections: ${connections.size}`,
       `Outstanding: ${writes.outstanding}`,
       `Zxid: 0x${formatZxid(tree.lastZxid)}`,
-      'Mode: standalone',
+      `Mode: ${this.port.role.mode}`,
       `Node count: ${tree.nodes.size}`,
       '',
     ].join('\n');

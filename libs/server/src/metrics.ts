@@ -7,7 +7,7 @@ export function metrics(port: ClientPort): [string, string | number][] {
   const meanSyncMs = syncs.count === 0 ? 0 : syncs.totalMs / syncs.count;
   return [
     ['version', SERVER_VERSION],
-    ['server_state', 'standalone'],
+    ['server_state', port.role.mode],
     ['uptime', Math.floor(port.clock.monotonicMs() - port.startedMs)],
     ['avg_latency', rounded(latency.meanMs)],
     ['max_latency', Math.floor(latency.maxMs)],
@@ -33,6 +33,7 @@ export function metrics(port: ClientPort): [string, string | number][] {
     ['max_fsynctime', Math.floor(syncs.longestMs)],
     ['cnt_fsynctime', syncs.count],
     ['sum_fsynctime', Math.floor(syncs.totalMs)],
+    ...port.role.figures().map(([name, value]): [string, number] => [name, value]),
     ...port.gauges(),
   ];
 }

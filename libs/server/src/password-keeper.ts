@@ -9,6 +9,12 @@ const LCG_MULTIPLIER = 0x5deece66dn;
 const LCG_INCREMENT = 0xbn;
 const LCG_MASK = (1n << 48n) - 1n;
 
+/** What makes and checks the passwords of sessions. */
+export interface SessionPasswords {
+  passwordOf(high: number, low: number): Uint8Array;
+  isRight(high: number, low: number, password: Uint8Array): boolean;
+}
+
 /**
  * Makes and checks the passwords by which clients take up a session again: the keyed hash of its id.
  *
@@ -16,7 +22,7 @@ const LCG_MASK = (1n << 48n) - 1n;
  * the session over. They are still right for sessions that were there when this server took over a
  * data directory of ZooKeeper's.
  */
-export class PasswordKeeper {
+export class PasswordKeeper implements SessionPasswords {
   constructor(private readonly identity: SessionIdentity) {}
 
   passwordOf(high: number, low: number): Uint8Array {

@@ -13,12 +13,20 @@ export interface SessionRegistry {
   byExpiry(): IterableIterator<{ inMs: number; sessions: readonly Session[] }>;
 }
 
+/** What a server is among the others. */
+export type ServerMode = 'standalone' | 'leader' | 'follower' | 'observer';
+
 /** What a server is in its ensemble, as far as its own clients meet it. */
 export interface PortRole {
+  /** As four-letter words and metrics call it. */
+  readonly mode: ServerMode;
   readonly writes: WritePath;
   readonly sessions: SessionRegistry;
   /** Sessions that this server has let expire. */
   readonly sessionsExpired: number;
+
+  /** Figures for `mntr` that only this role has. */
+  figures(): readonly (readonly [string, number])[];
 
   /** A new session; it counts once its creation is applied. */
   makeSession(timeoutMs: number): Session;

@@ -6,7 +6,7 @@ import type { ConnectionOutput } from './connection-output.js';
 import type { LatencyMeter } from './latency-meter.js';
 import type { ServerOptions } from './options.js';
 import type { OutputPool } from './output-pool.js';
-import type { PasswordKeeper } from './password-keeper.js';
+import type { SessionPasswords } from './password-keeper.js';
 import type { ReadAnswers } from './read-answers.js';
 import type { ReadOperations } from './read-operations.js';
 import type { SessionRegistry } from './port-role.js';
@@ -31,7 +31,7 @@ export interface ServerContext {
   readonly watchRestorer: WatchRestorer;
   readonly writes: WritePath;
   readonly sessions: SessionRegistry;
-  readonly passwords: PasswordKeeper;
+  readonly passwords: SessionPasswords;
   readonly outputs: OutputPool;
   readonly latency: LatencyMeter;
   readonly traffic: Traffic;

@@ -196,7 +196,7 @@ export class StandaloneServer {
       state,
       passwords,
       latency,
-      (made) => new Authority(made, pipeline, () => identity.takeId()),
+      (made) => new Authority('standalone', made, pipeline, () => identity.takeId()),
     );
     this.port = port;
     const log = await directory.openLog(options, pipeline);

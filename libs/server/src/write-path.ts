@@ -43,5 +43,5 @@ export interface WritePath {
    * Tells `owner` once this server shows everything that was committed anywhere before the call.
    * False: it does so now, and nobody will be told.
    */
-  sync(owner: BarrierOwner): boolean;
+  sync(owner: BarrierOwner, origin: RequestOrigin): boolean;
 }

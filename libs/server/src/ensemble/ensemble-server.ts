@@ -1,0 +1,344 @@
+import {
+  assert,
+  formatZxid,
+  type ByteStream,
+  type Listener,
+  type SocketAddress,
+} from '@aviary/foundation';
+import { formatEnsembleConfig, type EnsembleMember } from '@aviary/protocol';
+import {
+  DataDirectory,
+  EpochFiles,
+  SnapshotPolicy,
+  type LogListener,
+  type TransactionLog,
+} from '@aviary/storage';
+import type {
+  AbandonReason,
+  QuorumVerifier,
+  ServerId,
+  ServerState as PeerState,
+} from '@aviary/zab';
+import type { ClientPort } from '../client-port.js';
+import { ElectionPort } from '../election/election-port.js';
+import { electionAddressesOf, electionMembership } from '../election/membership.js';
+import type { ElectionListener } from '../election/options.js';
+import type { ServerPorts } from '../server-ports.js';
+import type { ServerState } from '../server.js';
+import type { EnsembleOptions } from './ensemble-options.js';
+import { HeldStreams } from './held-streams.js';
+import { LeaderHost } from './leader-host.js';
+import { LearnerHost } from './learner-host.js';
+import type { MemberContext, MemberRole, RoleEnd } from './member-context.js';
+import type { MemberState } from './member-state.js';
+import { MemberStorage } from './member-storage.js';
+
+const CLIENTS_HELD_MAX = 1000;
+const CLIENTS_HELD_MS = 2000;
+const LEARNERS_HELD_MAX = 64;
+
+/** What a member is: one who looks for a leader serves nobody. */
+export type MemberMode = 'looking' | MemberRole['mode'];
+
+/**
+ * One member of an ensemble: it elects a leader with the others, leads or learns, and serves its
+ * clients while it does.
+ */
+export class EnsembleServer implements MemberContext, ElectionListener {
+  lifecycle: ServerState = 'new';
+  readonly self: ServerId;
+  readonly verifiers: readonly [QuorumVerifier, ...QuorumVerifier[]];
+  readonly configuration: string;
+  readonly configVersion: number;
+  readonly initLimitTicks: number;
+  readonly syncLimitTicks: number;
+  readonly storage: MemberStorage;
+
+  private readonly directory: DataDirectory;
+  private readonly member: EnsembleMember;
+  private readonly election: ElectionPort;
+  private readonly clients: HeldStreams;
+  private readonly learners: HeldStreams;
+  private memberState: MemberState | null = null;
+  private epochFiles: EpochFiles | null = null;
+  private role: MemberRole | null = null;
+  private port: ClientPort | null = null;
+  private clientListener: Listener | null = null;
+  private quorumListener: Listener | null = null;
+  private policy: SnapshotPolicy;
+  private stopping: Promise<void> | null = null;
+  private lookingSinceMs = 0;
+
+  /**
+   * @param onFailure Called once, when the member can no longer keep its promises, with one sentence:
+   * the process must end. Nothing more is acknowledged.
+   */
+  constructor(
+    readonly options: EnsembleOptions,
+    readonly ports: ServerPorts,
+    private readonly onFailure: (reason: string) => void,
+  ) {
+    const { ensemble, serverId } = options;
+    const member = ensemble.members.get(serverId);
+    assert(member !== undefined, 'a member is in the configuration of its ensemble');
+    this.member = member;
+    this.self = serverId;
+    const membership = electionMembership(serverId, ensemble);
+    this.verifiers = [membership.config.current.verifier];
+    this.configuration = formatEnsembleConfig(ensemble);
+    this.configVersion = ensemble.version;
+    this.initLimitTicks = options.initLimitTicks;
+    this.syncLimitTicks = options.syncLimitTicks;
+    this.directory = new DataDirectory(ports.disk, ports.clock, options);
+    this.storage = new MemberStorage(options, ports, this.directory);
+    this.policy = new SnapshotPolicy(options, ports.random);
+    this.clients = new HeldStreams(ports.clock, CLIENTS_HELD_MAX, CLIENTS_HELD_MS);
+    const initLimitMs = options.initLimitTicks * options.tickTimeMs;
+    this.learners = new HeldStreams(ports.clock, LEARNERS_HELD_MAX, initLimitMs);
+    this.election = new ElectionPort(
+      {
+        me: serverId,
+        ownAddresses: electionAddressesOf(member),
+        membership,
+        configText: () => this.configuration,
+        handshakeTimeoutMs: options.tickTimeMs * options.syncLimitTicks,
+        bindRetry: options.electionPortBindRetry,
+      },
+      ports,
+      this,
+    );
+  }
+
+  get state(): MemberState {
+    assert(this.memberState !== null, 'a member has a state once it is recovered');
+    return this.memberState;
+  }
+
+  get epochs(): EpochFiles {
+    assert(this.epochFiles !== null, 'a member has epochs once it is recovered');
+    return this.epochFiles;
+  }
+
+  /** What it is now. */
+  get mode(): MemberMode {
+    return this.port === null ? 'looking' : (this.role?.mode ?? 'looking');
+  }
+
+  /** Where clients connect. */
+  get address(): SocketAddress {
+    assert(this.clientListener !== null, 'a member has an address once it listens');
+    return this.clientListener.local;
+  }
+
+  /** What monitoring wants to know; null while nobody is served. */
+  get monitor(): ClientPort | null {
+    return this.port;
+  }
+
+  /**
+   * Recovers what is on the disk, opens all ports and begins to look for a leader. Resolves then: when
+   * clients are served is for the ensemble to decide.
+   *
+   * @throws {StorageError} What is on the disk cannot be trusted; nothing was changed.
+   * @throws {Error} A port cannot be opened.
+   */
+  async start(): Promise<void> {
+    assert(this.lifecycle === 'new', 'a member is started once');
+    this.lifecycle = 'recovering';
+    try {
+      await this.open();
+    } catch (error) {
+      this.lifecycle = 'failed';
+      await this.close();
+      throw error;
+    }
+    this.lifecycle = 'serving';
+    this.look();
+  }
+
+  private async open(): Promise<void> {
+    const { log, disk, network } = this.ports;
+    const state = await this.storage.load();
+    this.memberState = state;
+    this.epochFiles = await EpochFiles.open(
+      disk,
+      this.directory.snapshotDirectory,
+      state.lastLogged,
+      log,
+    );
+    log.info(
+      `Server ${this.self} has ${state.tree.nodes.size} znodes; its last transaction is ` +
+        `0x${formatZxid(state.lastLogged)}, its epoch ${this.epochs.current}.`,
+    );
+    const { addresses } = this.member;
+    const [{ host, quorumPort }] = addresses as readonly [(typeof addresses)[number]];
+    const address = (await network.resolve(host)).at(0);
+    this.quorumListener = await network.listen(
+      { address: address ?? host, port: quorumPort },
+      (stream) => this.acceptLearner(stream),
+    );
+    await this.election.start();
+    const { backlog, clientAddress, clientPort } = this.options;
+    this.clientListener = await network.listen(
+      { address: clientAddress, port: clientPort, backlog },
+      (stream) => this.acceptClient(stream),
+    );
+  }
+
+  /** Leaves the ensemble and closes everything. */
+  stop(): Promise<void> {
+    this.stopping ??= this.runStop();
+    return this.stopping;
+  }
+
+  private async runStop(): Promise<void> {
+    if (this.lifecycle !== 'failed') this.lifecycle = 'stopping';
+    await this.close();
+    if (this.lifecycle === 'stopping') this.lifecycle = 'stopped';
+  }
+
+  private async close(): Promise<void> {
+    await this.clientListener?.close();
+    await this.quorumListener?.close();
+    await this.role?.end('the server stops');
+    await this.election.close();
+    this.clients.closeAll();
+    this.learners.closeAll();
+    await this.storage.close();
+  }
+
+  private get isOver(): boolean {
+    return this.lifecycle !== 'serving';
+  }
+
+  private look(): void {
+    if (this.isOver) return;
+    this.lookingSinceMs = this.ports.clock.monotonicMs();
+    this.election.look(this.state.lastLogged, this.epochs.current);
+  }
+
+  // From the election:
+
+  decided(state: Exclude<PeerState, 'looking'>, leader: ServerId): void {
+    if (this.isOver) return;
+    const tookMs = Math.round(this.ports.clock.monotonicMs() - this.lookingSinceMs);
+    this.ports.log.info(`Server ${leader} is elected after ${tookMs} ms.`);
+    if (state === 'leading') this.lead();
+    else this.learn(leader, state === 'observing');
+  }
+
+  abandon(leader: ServerId, reason: AbandonReason): void {
+    void this.role?.end(`the election of server ${leader} did not hold: ${reason}`);
+  }
+
+  sawLooking(): void {
+    // Who looks for a leader is told of this one by the election itself.
+  }
+
+  sawNewerConfig(): void {
+    // Configurations are taken over only where reconfiguration is enabled.
+  }
+
+  private lead(): void {
+    const host = new LeaderHost(this, (end) => void this.roleEnded(host, end));
+    this.role = host;
+    host.start();
+    this.learners.release((stream) => host.accept(stream));
+  }
+
+  private learn(leader: ServerId, isObserver: boolean): void {
+    this.learners.closeAll();
+    const addresses = this.options.ensemble.members.get(leader)?.addresses ?? [];
+    const host = new LearnerHost(
+      this,
+      addresses.map(({ host: name, quorumPort }) => ({ host: name, port: quorumPort })),
+      isObserver,
+      (end) => void this.roleEnded(host, end),
+    );
+    this.role = host;
+    host.start().catch((error: unknown) => this.fail(String(error)));
+  }
+
+  private async roleEnded(role: MemberRole, { isMemoryValid, reason }: RoleEnd): Promise<void> {
+    if (this.role !== role) return;
+    this.ports.log.info(`Server ${this.self} is ${role.mode} no more: ${reason}.`);
+    this.role = null;
+    this.port = null;
+    this.election.roleEnded();
+    try {
+      if (isMemoryValid) this.applyRest();
+      else this.memberState = await this.storage.load();
+    } catch (error) {
+      this.fail(error instanceof Error ? error.message : String(error));
+      return;
+    }
+    this.look();
+  }
+
+  /** What is logged may have been committed: memory shows all of it, as after a restart. */
+  private applyRest(): void {
+    const { state } = this;
+    const { history } = state;
+    while (history.pending > 0) {
+      history.selectPending();
+      state.applier.apply(history.bytes, history.start, history.end, 'verify');
+      state.lastApplied = history.pendingZxid;
+      history.settle(Infinity);
+    }
+  }
+
+  // Streams:
+
+  private acceptClient(stream: ByteStream): void {
+    if (this.port !== null) this.port.accept(stream);
+    else if (this.isOver) stream.destroy();
+    else this.clients.hold(stream);
+  }
+
+  private acceptLearner(stream: ByteStream): void {
+    if (this.role instanceof LeaderHost) this.role.accept(stream);
+    else if (this.role !== null || this.isOver) stream.destroy();
+    else this.learners.hold(stream);
+  }
+
+  // For the roles:
+
+  replaceState(state: MemberState): void {
+    this.memberState = state;
+  }
+
+  openLog(listener: LogListener): Promise<TransactionLog> {
+    return this.directory.openLog(this.options, listener);
+  }
+
+  onApplied(transactions: number, bytes: number, log: TransactionLog): void {
+    if (!this.policy.logged(transactions, bytes)) return;
+    if (!this.storage.beginSnapshot()) return;
+    this.policy.reset();
+    log.roll();
+  }
+
+  confirmed(): void {
+    this.election.confirmed();
+  }
+
+  serve(port: ClientPort, epoch: number): void {
+    this.port = port;
+    port.directory = this.directory;
+    port.local = this.address;
+    this.election.settled(epoch);
+    const tookMs = Math.round(this.ports.clock.monotonicMs() - this.lookingSinceMs);
+    this.ports.log.info(
+      `Server ${this.self} is ${this.mode} in epoch ${epoch}, after ${tookMs} ms.`,
+    );
+    this.clients.release((stream) => port.accept(stream));
+  }
+
+  fail(reason: string): void {
+    if (this.lifecycle === 'failed') return;
+    this.lifecycle = 'failed';
+    this.port?.stopServing();
+    this.port?.abandonConnections();
+    this.onFailure(`${reason} Nothing more is acknowledged, the server stops.`);
+  }
+}

@@ -1,0 +1,386 @@
+import {
+  assertNever,
+  zxidCounter,
+  zxidOf,
+  type ByteStream,
+  type Timer,
+  type Zxid,
+} from '@aviary/foundation';
+import { forEachTouch, readRevalidationRequest, type QuorumPacket } from '@aviary/protocol';
+import type { LogBatch, LogListener, TransactionLog } from '@aviary/storage';
+import { OutstandingChanges, RequestPreparer } from '@aviary/znodes';
+import {
+  Leader,
+  type ConnectionId,
+  type LeaderInput,
+  type LeaderOutput,
+  type LearnerPacket,
+} from '@aviary/zab';
+import { Authority } from '../authority.js';
+import { ClientPort } from '../client-port.js';
+import { LatencyMeter } from '../latency-meter.js';
+import { ForwardedRequests } from './forwarded-requests.js';
+import { LeaderWrites, type ProposalSink } from './leader-writes.js';
+import { LearnerLink, type LinkListener } from './learner-link.js';
+import { LearnerSync } from './learner-sync.js';
+import type { MemberContext, MemberRole, RoleEnd } from './member-context.js';
+import { makeSessionIds } from './session-ids.js';
+import { ensemblePasswords } from './ensemble-passwords.js';
+
+/** A member that leads: it hosts the {@link Leader}, its learners' connections and its own clients. */
+export class LeaderHost implements MemberRole, LinkListener, LogListener, ProposalSink {
+  readonly mode = 'leader';
+  private readonly leader: Leader;
+  private readonly links = new Map<ConnectionId, LearnerLink>();
+  private readonly syncs: LearnerSync;
+  private log: TransactionLog | null = null;
+  private writes: LeaderWrites | null = null;
+  private port: ClientPort | null = null;
+  private requests: ForwardedRequests | null = null;
+  private nextConnection: ConnectionId = 1;
+  private committedSent: Zxid = 0;
+  private timer: Timer | null = null;
+  private isFlushDue = false;
+  private isOver = false;
+  private ending: Promise<void> | null = null;
+
+  constructor(
+    private readonly member: MemberContext,
+    private readonly onEnd: (end: RoleEnd) => void,
+  ) {
+    const { configVersion, epochs, options, self, state, verifiers } = member;
+    this.leader = new Leader({
+      self,
+      acceptedEpoch: epochs.accepted,
+      currentEpoch: epochs.current,
+      lastZxid: state.lastLogged,
+      verifiers,
+      configVersion,
+      tickMs: options.tickTimeMs,
+      initLimitTicks: member.initLimitTicks,
+      syncLimitTicks: member.syncLimitTicks,
+    });
+    this.syncs = new LearnerSync(member, {
+      moved: (to) => this.step({ kind: 'historyMoved', to }),
+      sent: (to, through) => this.step({ kind: 'historySent', to, through }),
+    });
+  }
+
+  start(): void {
+    this.step({ kind: 'start' });
+    this.tick();
+  }
+
+  /** Takes a connection to the quorum port. */
+  accept(stream: ByteStream): void {
+    if (this.isOver) {
+      stream.destroy();
+      return;
+    }
+    const { frameBytesMax } = this.member.options.limits;
+    const link = new LearnerLink(this.nextConnection++, stream, 2 * frameBytesMax, this);
+    this.links.set(link.id, link);
+    stream.start(link);
+  }
+
+  end(reason: string): Promise<void> {
+    if (!this.isOver) this.step({ kind: 'stop', reason });
+    return this.ending ?? Promise.resolve();
+  }
+
+  private get nowMs(): number {
+    return this.member.ports.clock.monotonicMs();
+  }
+
+  private tick(): void {
+    const { clock } = this.member.ports;
+    this.timer = clock.setTimer(this.member.options.tickTimeMs / 2, () => {
+      this.step({ kind: 'tick' });
+      if (!this.isOver) this.tick();
+    });
+  }
+
+  private step(input: LeaderInput): void {
+    for (const output of this.leader.step(input, this.nowMs)) this.perform(output);
+  }
+
+  private perform(output: LeaderOutput): void {
+    const { epochs } = this.member;
+    switch (output.kind) {
+      case 'writeAcceptedEpoch':
+        this.member.confirmed();
+        return this.write(epochs.setAccepted(output.epoch), {
+          kind: 'acceptedEpochWritten',
+          epoch: output.epoch,
+        });
+      case 'writeCurrentEpoch':
+        return this.write(this.enterEpoch(output.epoch), {
+          kind: 'currentEpochWritten',
+          epoch: output.epoch,
+        });
+      case 'send':
+        this.links.get(output.to)?.send(output.packet, this.member.configuration);
+        return this.flushSoon();
+      case 'synchronise':
+        return this.synchronise(output.to, output.lastZxid);
+      case 'activate':
+        return this.activate(output.epoch);
+      case 'forward':
+        return this.forward(output.to, output.after);
+      case 'commit':
+        return this.writes?.advance();
+      case 'close':
+        return this.closeLink(output.connection, output.reason);
+      case 'stepDown':
+        return this.stepDown(output.reason);
+      default:
+        return assertNever(output);
+    }
+  }
+
+  private write(writing: Promise<void>, done: LeaderInput): void {
+    writing.then(
+      () => this.step(done),
+      (error: unknown) => this.member.fail(`An epoch cannot be written (${String(error)}).`),
+    );
+  }
+
+  /** Whoever has entered an epoch may be asked to propose at any moment: the log is open then. */
+  private async enterEpoch(epoch: number): Promise<void> {
+    this.log ??= await this.member.openLog(this);
+    await this.member.epochs.setCurrent(epoch);
+  }
+
+  private synchronise(to: ConnectionId, lastZxid: Zxid): void {
+    const link = this.links.get(to);
+    if (link !== undefined) this.syncs.bring(link, lastZxid);
+    this.flushSoon();
+  }
+
+  private activate(epoch: number): void {
+    const { active } = this.leader;
+    const { log, member } = this;
+    if (active === null || log === null) return;
+    const { options, ports, state } = member;
+    state.tree.lastZxid = zxidOf(epoch, 0);
+    this.committedSent = zxidOf(epoch, 0);
+    const changes = new OutstandingChanges(state.tree);
+    const preparer = new RequestPreparer(state.tree, changes, state.quotas, {
+      extendedTypesEnabled: options.extendedTypesEnabled,
+      enforceQuota: options.enforceQuota,
+      digestEnabled: options.digestEnabled,
+      containerNeverUsedMs: options.containerNeverUsedMs,
+      transactionBytesMax: 2 * options.limits.frameBytesMax,
+    });
+    const latency = new LatencyMeter();
+    const writes = new LeaderWrites(
+      state,
+      active,
+      log,
+      changes,
+      preparer,
+      this,
+      ports.clock,
+      latency,
+      options.limits,
+      {
+        onApplied: (transactions, bytes) => {
+          this.port?.goOn();
+          if (transactions > 0) member.onApplied(transactions, bytes, log);
+        },
+      },
+    );
+    this.writes = writes;
+    const ids = makeSessionIds(member.self, ports.clock, state.tree);
+    const port = new ClientPort(options, ports, state, ensemblePasswords, latency, (made) => {
+      const authority = new Authority('leader', made, writes, ids, () => this.figures());
+      this.requests = new ForwardedRequests(made, authority, writes);
+      return authority;
+    });
+    this.port = port;
+    port.syncs = log.syncs;
+    port.start();
+    member.serve(port, epoch);
+  }
+
+  private figures(): readonly (readonly [string, number])[] {
+    const live = [...this.links.values()].filter(({ isLive }) => isLive);
+    const followers = live.filter(({ role }) => role === 'follower').length;
+    return [
+      ['learners', this.links.size],
+      ['synced_followers', followers],
+      ['synced_observers', live.length - followers],
+    ];
+  }
+
+  /** Sends what was held back for a learner, and from then on everything as it comes. */
+  private forward(to: ConnectionId, after: Zxid): void {
+    const link = this.links.get(to);
+    if (link === undefined) return;
+    const { history } = this.member.state;
+    for (let index = history.indexAfter(after); index < history.size; index++) {
+      const zxid = history.zxidAt(index);
+      const isCommitted = zxid <= this.committedSent;
+      history.select(index);
+      if (link.role === 'follower') {
+        link.proposal(zxid, history.bytes, history.start, history.end);
+        if (isCommitted) link.commit(zxid);
+      } else if (isCommitted) link.inform(zxid, history.bytes, history.start, history.end);
+    }
+    link.isLive = true;
+    this.flushSoon();
+  }
+
+  private closeLink(id: ConnectionId, reason: string): void {
+    const link = this.links.get(id);
+    if (link === undefined) return;
+    this.member.ports.log.info(`The connection of ${link.name} is closed: ${reason}.`);
+    this.drop(link);
+  }
+
+  private drop(link: LearnerLink): void {
+    this.links.delete(link.id);
+    this.syncs.stop(link);
+    this.requests?.forget(link);
+    link.close();
+  }
+
+  private stepDown(reason: string): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.timer?.cancel();
+    this.writes?.end();
+    this.port?.stopServing();
+    for (const link of [...this.links.values()]) {
+      link.flush();
+      this.drop(link);
+    }
+    this.port?.abandonConnections();
+    this.ending = this.closeLog().then(() => this.onEnd({ reason, isMemoryValid: true }));
+  }
+
+  private async closeLog(): Promise<void> {
+    await this.log?.close();
+  }
+
+  // From the log:
+
+  onDurable(batch: LogBatch): void {
+    this.writes?.onDurable(batch);
+  }
+
+  onFailure(error: Error): void {
+    this.member.fail(`The transaction log cannot be written (${error.message}).`);
+  }
+
+  // From the links:
+
+  onZab(link: LearnerLink, packet: LearnerPacket): void {
+    this.step({ kind: 'received', from: link.id, packet });
+  }
+
+  onAck(link: LearnerLink, zxid: Zxid): void {
+    const { active } = this.leader;
+    if (zxidCounter(zxid) === 0 || active === null) {
+      this.step({ kind: 'received', from: link.id, packet: { type: 'ack', zxid } });
+    } else {
+      active.acknowledge(link.id, zxid, this.nowMs);
+    }
+  }
+
+  onPing(link: LearnerLink, packet: QuorumPacket): void {
+    const { active } = this.leader;
+    active?.answeredPing(link.id, this.nowMs);
+    const sessions = this.port?.sessions;
+    if (sessions === undefined) return;
+    const nowMs = this.nowMs;
+    forEachTouch(packet, (high, low) => {
+      const session = sessions.find(high, low);
+      if (session !== undefined) sessions.touch(session, nowMs);
+    });
+  }
+
+  onRequest(link: LearnerLink, packet: QuorumPacket): void {
+    this.leader.active?.heard(link.id, this.nowMs);
+    this.requests?.take(link, packet, this.nowMs);
+  }
+
+  onRevalidate(link: LearnerLink, packet: QuorumPacket): void {
+    this.leader.active?.heard(link.id, this.nowMs);
+    const { sessionHigh, sessionLow } = readRevalidationRequest(packet);
+    const isValid = this.requests?.adopt(link, sessionHigh, sessionLow, this.nowMs) ?? false;
+    link.revalidationReply(sessionHigh, sessionLow, isValid);
+    this.flushSoon();
+  }
+
+  onTold(): void {
+    this.writes?.advance();
+    this.flushSoon();
+  }
+
+  onDrained(link: LearnerLink): void {
+    this.syncs.goOn(link);
+  }
+
+  onEnded(link: LearnerLink, reason: string): void {
+    this.member.ports.log.info(`${link.name} is gone: ${reason}.`);
+    this.drop(link);
+    this.step({ kind: 'closed', connection: link.id });
+  }
+
+  // For the writes:
+
+  propose(zxid: Zxid, bytes: Uint8Array, start: number, end: number): void {
+    for (const link of this.links.values()) {
+      if (link.isLive && link.role === 'follower') link.proposal(zxid, bytes, start, end);
+    }
+  }
+
+  commit(through: Zxid): void {
+    if (through <= this.committedSent) return;
+    const from = this.committedSent + 1;
+    this.committedSent = through;
+    for (const link of this.links.values()) {
+      if (!link.isLive) continue;
+      if (link.role === 'follower')
+        for (let zxid = from; zxid <= through; zxid++) link.commit(zxid);
+      else this.inform(link, from, through);
+    }
+    this.flushSoon();
+  }
+
+  private inform(link: LearnerLink, from: Zxid, through: Zxid): void {
+    const { history } = this.member.state;
+    for (let index = history.indexAfter(from - 1); index < history.size; index++) {
+      const zxid = history.zxidAt(index);
+      if (zxid > through) return;
+      history.select(index);
+      link.inform(zxid, history.bytes, history.start, history.end);
+    }
+  }
+
+  confirm(): void {
+    this.step({ kind: 'confirm' });
+  }
+
+  get heldAfter(): Zxid {
+    return this.leader.heldAfter;
+  }
+
+  exhausted(): void {
+    this.step({ kind: 'stop', reason: 'the epoch has no more zxids' });
+  }
+
+  flush(): void {
+    for (const link of this.links.values()) link.flush();
+  }
+
+  private flushSoon(): void {
+    if (this.isFlushDue) return;
+    this.isFlushDue = true;
+    this.member.ports.clock.atEndOfTurn(() => {
+      this.isFlushDue = false;
+      if (!this.isOver) this.flush();
+    });
+  }
+}

@@ -1,0 +1,442 @@
+import {
+  assert,
+  assertNever,
+  readInt32,
+  zxidFromHalves,
+  zxidOf,
+  type Timer,
+  type Zxid,
+} from '@aviary/foundation';
+import type { Id } from '@aviary/protocol';
+import type { LogBatch, LogListener, SnapshotBodySink, TransactionLog } from '@aviary/storage';
+import {
+  Learner,
+  type HistoryEntry,
+  type LeaderPacket,
+  type LearnerInput,
+  type LearnerOutput,
+} from '@aviary/zab';
+import { ClientPort } from '../client-port.js';
+import { LatencyMeter } from '../latency-meter.js';
+import { ensemblePasswords } from './ensemble-passwords.js';
+import { LeaderLink, type LeaderLinkListener } from './leader-link.js';
+import { LearnerRole } from './learner-role.js';
+import { LearnerSessions } from './learner-sessions.js';
+import { LearnerWrites, type RequestSink } from './learner-writes.js';
+import type { MemberContext, MemberRole, RoleEnd } from './member-context.js';
+import type { SnapshotIntake } from './member-storage.js';
+import { makeSessionIds } from './session-ids.js';
+
+const ZXID_AT = 12;
+/** A leader of ours listens at once; one of ZooKeeper's takes a while longer to find out that it leads. */
+const CONNECT_PAUSE_MS = 10;
+
+/** Where the leader may be reached. */
+export interface LeaderAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A member that follows or observes: it hosts the {@link Learner}, and its own clients. */
+export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener, RequestSink {
+  readonly mode: 'follower' | 'observer';
+  private learner: Learner<Uint8Array>;
+  private link: LeaderLink | null = null;
+  private log: TransactionLog | null = null;
+  private port: ClientPort | null = null;
+  private writes: LearnerWrites | null = null;
+  private role: LearnerRole | null = null;
+  private readonly sessions = new LearnerSessions();
+  private intake: SnapshotIntake | null = null;
+  /** Up to where the history before NEWLEADER is being logged; 0: nothing of it is. */
+  private historyThrough: Zxid = 0;
+  private timer: Timer | null = null;
+  private isFlushDue = false;
+  private isOver = false;
+  private ending: Promise<void> | null = null;
+  /** What is being done to the disk, one thing after the other. */
+  private work: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly member: MemberContext,
+    private readonly leaderAddresses: readonly LeaderAddress[],
+    isObserver: boolean,
+    private readonly onEnd: (end: RoleEnd) => void,
+  ) {
+    this.mode = isObserver ? 'observer' : 'follower';
+    const { configVersion, epochs, options, self, state } = member;
+    this.learner = new Learner({
+      self,
+      role: this.mode,
+      acceptedEpoch: epochs.accepted,
+      currentEpoch: epochs.current,
+      lastZxid: state.lastLogged,
+      configVersion,
+      needsSnapshot: member.storage.needsSnapshot,
+      tickMs: options.tickTimeMs,
+      initLimitTicks: member.initLimitTicks,
+      syncLimitTicks: member.syncLimitTicks,
+    });
+  }
+
+  /** Connects to the leader, for as long as it may take to find out that it leads. */
+  async start(): Promise<void> {
+    const { initLimitTicks, options, ports } = this.member;
+    const limitMs = initLimitTicks * options.tickTimeMs;
+    const untilMs = ports.clock.monotonicMs() + limitMs;
+    while (!this.hasEnded()) {
+      for (const address of this.leaderAddresses) if (await this.connect(address)) return;
+      if (ports.clock.monotonicMs() > untilMs) {
+        this.leave('the leader cannot be reached', true);
+        return;
+      }
+      await new Promise<void>((resolve) => ports.clock.setTimer(CONNECT_PAUSE_MS, resolve));
+    }
+  }
+
+  private async connect({ host, port }: LeaderAddress): Promise<boolean> {
+    const { clock, network } = this.member.ports;
+    const limitMs = this.member.options.tickTimeMs;
+    try {
+      const address = (await network.resolve(host)).at(0);
+      if (address === undefined) return false;
+      const stream = await network.connect({ address, port }, limitMs);
+      if (this.hasEnded()) {
+        stream.destroy();
+        return true;
+      }
+      const link = new LeaderLink(stream, 2 * this.member.options.limits.frameBytesMax, this);
+      this.link = link;
+      stream.start(link);
+    } catch {
+      return false;
+    }
+    this.step({ kind: 'start' });
+    const tick = (): void => {
+      this.timer = clock.setTimer(this.member.options.tickTimeMs / 2, () => {
+        this.step({ kind: 'tick' });
+        if (!this.isOver) tick();
+      });
+    };
+    tick();
+    return true;
+  }
+
+  end(reason: string): Promise<void> {
+    if (!this.isOver) {
+      if (this.link === null) this.leave(reason, true);
+      else this.step({ kind: 'stop', reason });
+    }
+    return this.ending ?? Promise.resolve();
+  }
+
+  /** As a question, since the answer changes while something is waited for. */
+  private hasEnded(): boolean {
+    return this.isOver;
+  }
+
+  private get nowMs(): number {
+    return this.member.ports.clock.monotonicMs();
+  }
+
+  private step(input: LearnerInput<Uint8Array>): void {
+    if (this.isOver) return;
+    for (const output of this.learner.step(input, this.nowMs)) this.perform(output);
+    this.flushSoon();
+  }
+
+  private perform(output: LearnerOutput<Uint8Array>): void {
+    const { epochs, storage } = this.member;
+    switch (output.kind) {
+      case 'send':
+        return this.link?.send(output.packet);
+      case 'writeAcceptedEpoch':
+        return this.after(epochs.setAccepted(output.epoch), {
+          kind: 'acceptedEpochWritten',
+          epoch: output.epoch,
+        });
+      case 'writeCurrentEpoch':
+        return this.after(epochs.setCurrent(output.epoch), {
+          kind: 'currentEpochWritten',
+          epoch: output.epoch,
+        });
+      case 'truncateLog':
+        return this.after(storage.truncate(output.zxid), { kind: 'logTruncated' });
+      case 'reload':
+        return this.reload();
+      case 'receiveSnapshot':
+        return;
+      case 'installSnapshot':
+        return this.install(output.zxid);
+      case 'logHistory':
+        return this.logHistory(output.entries);
+      case 'applyHistory':
+        return this.applyHistory();
+      case 'serve':
+        return this.serve(output.epoch);
+      case 'logProposal':
+        return this.append(
+          output.entry.zxid,
+          output.entry.transaction,
+          0,
+          output.entry.transaction.length,
+        );
+      case 'apply':
+        return this.writes?.applyThrough(output.through);
+      case 'leave':
+        return this.leave(output.reason, output.memory === 'valid');
+      default:
+        return assertNever(output);
+    }
+  }
+
+  /** Says `done` when `working` is; a disk that fails ends the process. */
+  private after(working: Promise<unknown>, done: LearnerInput<Uint8Array>): void {
+    this.work = this.work
+      .then(() => working)
+      .then(
+        () => this.step(done),
+        (error: unknown) => this.member.fail(`The disk cannot be written (${String(error)}).`),
+      );
+  }
+
+  private reload(): void {
+    const { member } = this;
+    this.work = this.work.then(async () => {
+      const state = await member.storage.load();
+      member.replaceState(state);
+      this.step({ kind: 'reloaded', lastZxid: state.lastLogged });
+    });
+    this.work.catch((error: unknown) => this.step({ kind: 'failed', reason: String(error) }));
+  }
+
+  private install(zxid: Zxid): void {
+    const { intake, member } = this;
+    if (intake === null) return this.step({ kind: 'failed', reason: 'no snapshot has come' });
+    this.intake = null;
+    this.work = this.work.then(async () => {
+      const state = await member.storage.install(intake, zxid);
+      member.replaceState(state);
+      this.step({ kind: 'snapshotInstalled' });
+    });
+    this.work.catch((error: unknown) => this.step({ kind: 'failed', reason: String(error) }));
+  }
+
+  private logHistory(entries: readonly HistoryEntry<Uint8Array>[]): void {
+    const last = entries.at(-1);
+    if (last === undefined) return this.step({ kind: 'historyLogged' });
+    this.historyThrough = last.zxid;
+    this.work = this.work.then(async () => {
+      const log = await this.openLog();
+      if (this.isOver) return;
+      for (const { transaction, zxid } of entries) {
+        this.append(zxid, transaction, 0, transaction.length);
+      }
+      log.flush();
+    });
+  }
+
+  private async openLog(): Promise<TransactionLog> {
+    this.log ??= await this.member.openLog(this);
+    return this.log;
+  }
+
+  private applyHistory(): void {
+    const { state } = this.member;
+    const { history } = state;
+    while (history.pending > 0 && history.pendingZxid <= this.historyThrough) {
+      history.selectPending();
+      state.applier.apply(history.bytes, history.start, history.end, 'verify');
+      state.lastApplied = history.pendingZxid;
+      history.settle(Infinity);
+    }
+    this.historyThrough = 0;
+  }
+
+  /** Adds a transaction to the log, and to what is applied when it is committed. */
+  private append(zxid: Zxid, bytes: Uint8Array, start: number, end: number): void {
+    const { log, member } = this;
+    assert(log !== null, 'the log is open before anything is logged');
+    const writer = log.begin();
+    const at = writer.reserve(end - start);
+    writer.bytes.set(bytes.subarray(start, end), at);
+    log.end(zxid);
+    member.state.history.append(zxid, bytes, start, end);
+    member.state.lastLogged = zxid;
+  }
+
+  private serve(epoch: number): void {
+    const { member } = this;
+    const { options, ports, state } = member;
+    if (this.link !== null) this.link.isLive = true;
+    const latency = new LatencyMeter();
+    const writes = new LearnerWrites(state, this, ports.clock, latency, options.limits, {
+      onApplied: (transactions, bytes) => {
+        this.port?.goOn();
+        if (this.log !== null) member.onApplied(transactions, bytes, this.log);
+      },
+    });
+    this.writes = writes;
+    const ids = makeSessionIds(member.self, ports.clock, state.tree);
+    const role = new LearnerRole(this.mode, writes, this.sessions, ids, (high, low, timeoutMs) => {
+      this.link?.writer.revalidationRequest(high, low, timeoutMs);
+      this.flushSoon();
+    });
+    this.role = role;
+    const port = new ClientPort(options, ports, state, ensemblePasswords, latency, () => role);
+    this.port = port;
+    if (this.log !== null) port.syncs = this.log.syncs;
+    // The history of the epochs before is complete here, as it is at the leader.
+    state.tree.lastZxid = Math.max(state.tree.lastZxid, zxidOf(epoch, 0));
+    port.start();
+    member.serve(port, epoch);
+  }
+
+  private leave(reason: string, isMemoryValid: boolean): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.timer?.cancel();
+    this.port?.stopServing();
+    this.link?.flush();
+    this.link?.close();
+    this.port?.abandonConnections();
+    this.ending = this.work
+      .catch(() => undefined)
+      .then(() => this.log?.close())
+      .then(() => this.onEnd({ reason, isMemoryValid }));
+  }
+
+  // From the log:
+
+  onDurable(batch: LogBatch): void {
+    if (batch.count === 0) return;
+    const zxid = lastZxidOf(batch);
+    const { following } = this.learner;
+    if (following === null) {
+      if (this.historyThrough > 0 && zxid >= this.historyThrough) {
+        this.step({ kind: 'historyLogged' });
+      }
+      return;
+    }
+    if (this.isOver) return;
+    const first = following.logged(zxid);
+    if (this.mode === 'follower' && first > 0) {
+      for (let each = first; each <= zxid; each++) this.link?.writer.ack(each);
+    }
+    this.link?.flush();
+    this.writes?.applyThrough(following.applicable);
+  }
+
+  onFailure(error: Error): void {
+    this.member.fail(`The transaction log cannot be written (${error.message}).`);
+  }
+
+  // From the leader:
+
+  onZab(packet: LeaderPacket<Uint8Array>): void {
+    if (packet.type === 'leaderInfo') this.member.confirmed();
+    if (packet.type !== 'upToDate') return this.step({ kind: 'received', packet });
+    // What comes behind it is history, too, until the log is open.
+    this.work = this.work.then(async () => {
+      await this.openLog();
+      this.step({ kind: 'received', packet });
+    });
+  }
+
+  onProposal(zxid: Zxid, bytes: Uint8Array, start: number, end: number): void {
+    const { following } = this.learner;
+    if (following === null) return;
+    const isNext = this.mode === 'follower' ? following.proposed(zxid) : following.informed(zxid);
+    if (!isNext) this.step({ kind: 'failed', reason: 'a proposal is missing' });
+    else this.append(zxid, bytes, start, end);
+  }
+
+  onCommit(zxid: Zxid): void {
+    if (this.learner.following?.committed(zxid) === true) return;
+    this.step({ kind: 'failed', reason: 'a commit is not for the oldest proposal' });
+  }
+
+  onPing(zxid: Zxid): void {
+    const { link } = this;
+    if (link?.isLive !== true)
+      return this.step({ kind: 'received', packet: { type: 'ping', zxid } });
+    this.learner.heard(this.nowMs);
+    link.writer.beginPingReply(zxid);
+    this.sessions.takeTouched((high, low, timeoutMs) => link.writer.touch(high, low, timeoutMs));
+    link.writer.endPingReply();
+  }
+
+  onSync(): void {
+    const { following } = this.learner;
+    if (following !== null) this.writes?.syncAnswered(following.lastCommitted);
+  }
+
+  onRevalidated(high: number, low: number, isValid: boolean): void {
+    this.role?.revalidated(high, low, isValid);
+  }
+
+  openSnapshot(): SnapshotBodySink {
+    this.intake = this.member.storage.openIntake();
+    return this.intake.sink;
+  }
+
+  onSnapshot(): void {
+    this.step({ kind: 'snapshotReceived' });
+  }
+
+  onSnapshotPiece(): void {
+    this.step({ kind: 'heard' });
+  }
+
+  onTold(): void {
+    const { following } = this.learner;
+    this.learner.heard(this.nowMs);
+    if (following !== null) {
+      this.log?.flush();
+      this.writes?.applyThrough(following.applicable);
+      this.port?.goOn();
+    }
+    this.flushSoon();
+  }
+
+  onEnded(): void {
+    this.step({ kind: 'closed' });
+  }
+
+  // For the writes:
+
+  request(
+    sessionHigh: number,
+    sessionLow: number,
+    xid: number,
+    type: number,
+    who: readonly Id[] | null,
+    body: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    this.link?.writer.request(sessionHigh, sessionLow, xid, type, who, body, start, end);
+    this.flushSoon();
+  }
+
+  sessionClosed(sessionHigh: number, sessionLow: number): void {
+    const session = this.sessions.find(sessionHigh, sessionLow);
+    if (session !== undefined) this.port?.sessionEnded(session);
+  }
+
+  private flushSoon(): void {
+    if (this.isFlushDue) return;
+    this.isFlushDue = true;
+    this.member.ports.clock.atEndOfTurn(() => {
+      this.isFlushDue = false;
+      this.link?.flush();
+      this.log?.flush();
+    });
+  }
+}
+
+function lastZxidOf(batch: LogBatch): Zxid {
+  const { bytes } = batch.writer;
+  const at = batch.startOf(batch.count - 1) + ZXID_AT;
+  return zxidFromHalves(readInt32(bytes, at), readInt32(bytes, at + 4));
+}

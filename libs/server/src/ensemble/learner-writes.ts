@@ -1,0 +1,184 @@
+import { readInt32, type Clock, type Zxid } from '@aviary/foundation';
+import type { JuteReader } from '@aviary/jute';
+import { OpCode, TXN_HEADER_BYTES, type Id } from '@aviary/protocol';
+import type { RequestOrigin } from '@aviary/znodes';
+import type { LatencyMeter } from '../latency-meter.js';
+import type { ServerLimits } from '../options.js';
+import type { BarrierOwner, WritePath } from '../write-path.js';
+import type { WriteOwner } from '../write-queue.js';
+import { WriteResults } from '../write-results.js';
+import type { AppliedListener } from './applied-listener.js';
+import type { MemberState } from './member-state.js';
+
+const TRANSACTION_TYPE_AT = TXN_HEADER_BYTES - 4;
+const XID_AT = 8;
+const NO_BYTES = new Uint8Array(0);
+
+/** Where a learner's requests go. */
+export interface RequestSink {
+  request(
+    sessionHigh: number,
+    sessionLow: number,
+    xid: number,
+    type: number,
+    who: readonly Id[] | null,
+    body: Uint8Array,
+    start: number,
+    end: number,
+  ): void;
+  /** A session has ended by a transaction. */
+  sessionClosed(sessionHigh: number, sessionLow: number): void;
+}
+
+interface Waiting {
+  readonly sessionHigh: number;
+  readonly sessionLow: number;
+  readonly xid: number;
+  readonly type: number;
+  readonly owner: WriteOwner | null;
+  readonly startedMs: number;
+}
+
+/**
+ * The way of a write at a learner: sent to the leader, and answered when its transaction is applied
+ * here. The leader makes one transaction of every request, in the order in which they come.
+ */
+export class LearnerWrites implements WritePath {
+  private readonly results: WriteResults;
+  /** Requests whose transactions are to come, in the order in which they were sent. */
+  private waiting: Waiting[] = [];
+  private head = 0;
+  private readonly barriers: { readonly sent: number; readonly owner: BarrierOwner }[] = [];
+  private sent = 0;
+  private done = 0;
+  /** Syncs that the leader has not answered. */
+  private readonly syncs: BarrierOwner[] = [];
+  /** Answered ones, which wait until everything before the answer is applied. */
+  private readonly answered: { readonly zxid: Zxid; readonly owner: BarrierOwner }[] = [];
+
+  constructor(
+    private readonly state: MemberState,
+    private readonly sink: RequestSink,
+    private readonly clock: Clock,
+    private readonly latency: LatencyMeter,
+    private readonly limits: ServerLimits,
+    private readonly listener: AppliedListener,
+  ) {
+    this.results = new WriteResults(state.tree);
+  }
+
+  get outstanding(): number {
+    return this.waiting.length - this.head;
+  }
+
+  get isFull(): boolean {
+    return this.outstanding >= this.limits.outstandingMax;
+  }
+
+  get hasRoom(): boolean {
+    return this.outstanding * 2 <= this.limits.outstandingMax;
+  }
+
+  submit(
+    type: number,
+    body: JuteReader,
+    origin: RequestOrigin,
+    owner: WriteOwner | null,
+    nowMs: number,
+  ): void {
+    const { sessionHigh, sessionLow, xid, who } = origin;
+    const isSession = type === OpCode.createSession || type === OpCode.closeSession;
+    const cxid = type === OpCode.createSession ? 0 : xid;
+    this.waiting.push({ sessionHigh, sessionLow, xid: cxid, type, owner, startedMs: nowMs });
+    this.sent++;
+    const { bytes, position, end } = body;
+    const ids = isSession && type === OpCode.createSession ? null : who.ids;
+    this.sink.request(sessionHigh, sessionLow, cxid, type, ids, bytes, position, end);
+  }
+
+  /** A learner refuses nothing by itself: that is for the leader. */
+  submitError(): void {
+    throw new Error('a learner leaves it to its leader what is refused');
+  }
+
+  waitForApplied(owner: BarrierOwner): void {
+    this.barriers.push({ sent: this.sent, owner });
+  }
+
+  sync(owner: BarrierOwner, { sessionHigh, sessionLow, xid, who }: RequestOrigin): boolean {
+    this.syncs.push(owner);
+    const { sync } = OpCode;
+    this.sink.request(sessionHigh, sessionLow, xid, sync, who.ids, NO_BYTES, 0, 0);
+    return true;
+  }
+
+  /** The leader has answered the oldest sync; what it had committed before came up to `last`. */
+  syncAnswered(last: Zxid): void {
+    const owner = this.syncs.shift();
+    if (owner === undefined) return;
+    this.answered.push({ zxid: last, owner });
+    this.passSyncs();
+  }
+
+  /** Applies what is committed up to `through`. */
+  applyThrough(through: Zxid): void {
+    const { history } = this.state;
+    const nowMs = this.clock.monotonicMs();
+    let transactions = 0;
+    let bytes = 0;
+    while (history.pending > 0 && history.pendingZxid <= through) {
+      history.selectPending();
+      bytes += history.end - history.start;
+      this.applyOne(nowMs);
+      history.settle(Infinity);
+      transactions++;
+    }
+    this.passSyncs();
+    if (transactions > 0) this.listener.onApplied(transactions, bytes);
+  }
+
+  private applyOne(nowMs: number): void {
+    const { results, state } = this;
+    const { bytes, start, end } = state.history;
+    const type = readInt32(bytes, start + TRANSACTION_TYPE_AT);
+    const sessionHigh = readInt32(bytes, start);
+    const sessionLow = readInt32(bytes, start + 4);
+    const own = this.takeOwn(sessionHigh, sessionLow, readInt32(bytes, start + XID_AT));
+    state.lastApplied = state.history.pendingZxid;
+    results.begin(type);
+    state.applier.apply(bytes, start, end, 'verify', results);
+    results.finish();
+    if (own !== null) {
+      const tookMs = nowMs - own.startedMs;
+      this.latency.note(tookMs);
+      own.owner?.onWritten(own.type, own.xid, results, tookMs);
+    }
+    if (type === OpCode.closeSession) this.sink.sessionClosed(sessionHigh, sessionLow);
+    while (this.barriers.length > 0 && this.barriers[0].sent <= this.done) {
+      this.barriers.shift()?.owner.onApplied();
+    }
+  }
+
+  /** The request of ours that became this transaction, or null: it is another server's. */
+  private takeOwn(sessionHigh: number, sessionLow: number, xid: number): Waiting | null {
+    if (this.head === this.waiting.length) return null;
+    const first = this.waiting[this.head];
+    const isFirst =
+      first.sessionLow === sessionLow && first.sessionHigh === sessionHigh && first.xid === xid;
+    if (!isFirst) return null;
+    this.done++;
+    this.head++;
+    if (this.head === this.waiting.length || this.head > 1024) {
+      this.waiting = this.waiting.slice(this.head);
+      this.head = 0;
+    }
+    return first;
+  }
+
+  private passSyncs(): void {
+    const { lastZxid } = this.state.tree;
+    while (this.answered.length > 0 && this.answered[0].zxid <= lastZxid) {
+      this.answered.shift()?.owner.onApplied();
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import type { EpochFiles, LogListener, TransactionLog } from '@aviary/storage';
+import type { QuorumVerifier, ServerId } from '@aviary/zab';
+import type { ClientPort } from '../client-port.js';
+import type { ServerOptions } from '../options.js';
+import type { ServerPorts } from '../server-ports.js';
+import type { MemberState } from './member-state.js';
+import type { MemberStorage } from './member-storage.js';
+
+/** What every role of a member has to do with: the member around it. */
+export interface MemberContext {
+  readonly options: ServerOptions;
+  readonly ports: ServerPorts;
+  readonly self: ServerId;
+  /** Who decides. */
+  readonly verifiers: readonly [QuorumVerifier, ...QuorumVerifier[]];
+  /** The ensemble's configuration, as servers tell it one another. */
+  readonly configuration: string;
+  readonly configVersion: number;
+  readonly initLimitTicks: number;
+  readonly syncLimitTicks: number;
+  readonly epochs: EpochFiles;
+  readonly storage: MemberStorage;
+  readonly state: MemberState;
+
+  /** Makes what is in `state` something else: it was replaced by what a leader sent. */
+  replaceState(state: MemberState): void;
+
+  /** Opens the log for what comes now. */
+  openLog(listener: LogListener): Promise<TransactionLog>;
+
+  /** So much was applied: it may be time for a snapshot. */
+  onApplied(transactions: number, bytes: number, log: TransactionLog): void;
+
+  /** Leader and learners have found each other: the election holds. */
+  confirmed(): void;
+
+  /** Clients may come to `port` from now on. */
+  serve(port: ClientPort, epoch: number): void;
+
+  /** The member cannot keep its promises: the process must end. */
+  fail(reason: string): void;
+}
+
+/** How a role ended. */
+export interface RoleEnd {
+  readonly reason: string;
+  /** Whether the tree is what the log says; else it is to be read again from the disk. */
+  readonly isMemoryValid: boolean;
+}
+
+/** A role that a member has taken up after an election. */
+export interface MemberRole {
+  /** What `srvr` calls it. */
+  readonly mode: 'leader' | 'follower' | 'observer';
+  /** Ends the role; it may be over already. Resolves when nothing of it touches disk or tree. */
+  end(reason: string): Promise<void>;
+}

@@ -1,0 +1,191 @@
+import { formatZxid, readInt32, zxidFromHalves, type Zxid } from '@aviary/foundation';
+import {
+  StorageError,
+  type DataDirectory,
+  type RecoveryTarget,
+  type SnapshotBodySink,
+  type SnapshotSections,
+} from '@aviary/storage';
+import { standardAuthSchemes, type DataTreeOptions } from '@aviary/znodes';
+import type { ServerOptions } from '../options.js';
+import type { ServerPorts } from '../server-ports.js';
+import { Snapshotter } from '../snapshotter.js';
+import { TreeRecovery } from '../tree-recovery.js';
+import { History, type HistoryLimits } from './history.js';
+import type { MemberState } from './member-state.js';
+
+const ZXID_AT = 12;
+const HISTORY_LIMITS: HistoryLimits = { entriesMax: 1000, bytesMax: 32 << 20 };
+
+/** A snapshot that is coming from a leader. */
+export interface SnapshotIntake {
+  readonly sink: SnapshotBodySink;
+  readonly recovery: TreeRecovery;
+}
+
+/** Fills a tree from the disk, and remembers the last transactions on the way. */
+class RememberingRecovery implements RecoveryTarget {
+  readonly history = new History(HISTORY_LIMITS);
+
+  constructor(private readonly tree: TreeRecovery) {}
+
+  beginFresh(): void {
+    this.history.clear();
+    this.tree.beginFresh();
+  }
+
+  beginSnapshot(): SnapshotBodySink {
+    this.history.clear();
+    return this.tree.beginSnapshot();
+  }
+
+  endSnapshot(zxid: Zxid, sections: SnapshotSections): void {
+    this.tree.endSnapshot(zxid, sections);
+  }
+
+  apply(bytes: Uint8Array, start: number, end: number): void {
+    this.tree.apply(bytes, start, end);
+    const at = start + ZXID_AT;
+    const zxid = zxidFromHalves(readInt32(bytes, at), readInt32(bytes, at + 4));
+    this.history.append(zxid, bytes, start, end);
+    this.history.settle(Infinity);
+  }
+}
+
+/** The disk of a member: what it holds becomes its state, and what a leader sends replaces it. */
+export class MemberStorage {
+  /** Whether nothing on the disk can be built on: a leader has to send all of it. */
+  readonly needsSnapshot = false;
+  private snapshotter: Snapshotter | null = null;
+  private isTreeLent = false;
+  /** The end of the log when it was read last. */
+  private lastLogged: Zxid = 0;
+  private readonly treeOptions: DataTreeOptions;
+
+  constructor(
+    private readonly options: ServerOptions,
+    private readonly ports: ServerPorts,
+    readonly directory: DataDirectory,
+  ) {
+    this.treeOptions = {
+      seed: ports.random.uint32(),
+      schemes: standardAuthSchemes(options.superDigest),
+    };
+  }
+
+  /**
+   * Reads everything from the disk.
+   *
+   * @throws {StorageError} What is there cannot be trusted; nothing was changed.
+   */
+  async load(): Promise<MemberState> {
+    await this.snapshotter?.close();
+    const recovery = this.newRecovery();
+    const remembering = new RememberingRecovery(recovery);
+    const recovered = await this.directory.recover(remembering, this.ports.log);
+    const state = recovery.finish();
+    if (!this.options.digestEnabled) state.tree.isDigestKnown = false;
+    const { lastZxid } = recovered;
+    this.lastLogged = lastZxid;
+    const loaded = this.use({
+      ...state,
+      history: remembering.history,
+      lastLogged: lastZxid,
+      lastApplied: lastZxid,
+    });
+    // ZooKeeper takes a log without a snapshot for a lost snapshot, and so does the next start.
+    if (recovered.snapshotZxid === null) await this.writeSnapshot();
+    return loaded;
+  }
+
+  /** Where a snapshot that a leader sends goes. */
+  openIntake(): SnapshotIntake {
+    const recovery = this.newRecovery();
+    return { recovery, sink: recovery.beginSnapshot() };
+  }
+
+  /** Makes a snapshot that has come the state of this server, in memory and on the disk. */
+  async install({ recovery }: SnapshotIntake, zxid: Zxid): Promise<MemberState> {
+    await this.snapshotter?.close();
+    if (this.lastLogged > zxid) throw this.otherHistory(zxid);
+    recovery.endSnapshot(zxid, { digest: null, lastZxid: null });
+    const state = recovery.finish();
+    if (!this.options.digestEnabled) state.tree.isDigestKnown = false;
+    const installed = this.use({
+      ...state,
+      history: new History(HISTORY_LIMITS),
+      lastLogged: zxid,
+      lastApplied: zxid,
+    });
+    await this.writeSnapshot();
+    return installed;
+  }
+
+  /** Cuts the log behind `zxid`, with every snapshot that may have more. */
+  async truncate(zxid: Zxid): Promise<void> {
+    await this.snapshotter?.close();
+    throw this.otherHistory(zxid);
+  }
+
+  /** Writes a snapshot and waits for it: the log alone would look like a lost snapshot. */
+  async writeSnapshot(): Promise<void> {
+    await this.snapshotter?.writeNow();
+  }
+
+  /** Begins a snapshot, unless somebody else walks through the tree. */
+  beginSnapshot(): boolean {
+    const { snapshotter } = this;
+    if (snapshotter === null || snapshotter.isRunning || this.isTreeLent) return false;
+    snapshotter.begin();
+    return true;
+  }
+
+  /** Lets the caller walk through the tree; false: somebody else does. Give it back. */
+  lendTree(): boolean {
+    if (this.isTreeLent || this.snapshotter?.isRunning === true) return false;
+    this.isTreeLent = true;
+    return true;
+  }
+
+  takeBackTree(): void {
+    this.isTreeLent = false;
+  }
+
+  async close(): Promise<void> {
+    await this.snapshotter?.close();
+  }
+
+  /** The log goes on behind `zxid` with what the ensemble does not have. */
+  private otherHistory(zxid: Zxid): StorageError {
+    return new StorageError(
+      this.options.dataDir,
+      null,
+      `holds transactions behind 0x${formatZxid(zxid)} that the ensemble does not have; move the ` +
+        'directory away and start again: this server then learns everything from the others',
+    );
+  }
+
+  private newRecovery(): TreeRecovery {
+    const { dataDir, extendedTypesEnabled } = this.options;
+    return new TreeRecovery(this.treeOptions, extendedTypesEnabled, dataDir);
+  }
+
+  private use(state: MemberState): MemberState {
+    const { digestEnabled, purgeIntervalMs, snapRetainCount } = this.options;
+    const retain = purgeIntervalMs === null ? snapRetainCount : null;
+    this.isTreeLent = false;
+    this.snapshotter = new Snapshotter(
+      state.tree,
+      this.directory,
+      digestEnabled,
+      retain,
+      this.ports.log,
+    );
+    return state;
+  }
+
+  /** Removes what recovery will not need. */
+  purge(): Promise<void> {
+    return this.snapshotter?.purge(this.options.snapRetainCount) ?? Promise.resolve();
+  }
+}
