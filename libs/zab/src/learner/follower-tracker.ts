@@ -31,6 +31,11 @@ export class FollowerTracker {
     return this.lastProposedZxid;
   }
 
+  /** Up to where the leader has said that proposals are committed. */
+  get lastCommitted(): Zxid {
+    return this.committedZxid;
+  }
+
   /** Up to where may be applied: committed and logged. */
   get applicable(): Zxid {
     return Math.min(this.committedZxid, this.loggedZxid);
