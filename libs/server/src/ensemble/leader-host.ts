@@ -18,6 +18,7 @@ import {
 } from '@aviary/zab';
 import { Authority } from '../authority.js';
 import { ClientPort } from '../client-port.js';
+import { ThrottledLog } from '../election/throttled-log.js';
 import { LatencyMeter } from '../latency-meter.js';
 import { ForwardedRequests } from './forwarded-requests.js';
 import { LeaderWrites, type ProposalSink } from './leader-writes.js';
@@ -26,6 +27,9 @@ import { LearnerSync } from './learner-sync.js';
 import type { MemberContext, MemberRole, RoleEnd } from './member-context.js';
 import { makeSessionIds } from './session-ids.js';
 import { ensemblePasswords } from './ensemble-passwords.js';
+
+/** Connections that may wait at a time until they say whose they are. */
+const STRANGERS_MAX = 64;
 
 /** A member that leads: it hosts the {@link Leader}, its learners' connections and its own clients. */
 export class LeaderHost implements MemberRole, LinkListener, LogListener, ProposalSink {
@@ -38,6 +42,9 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
   private port: ClientPort | null = null;
   private requests: ForwardedRequests | null = null;
   private nextConnection: ConnectionId = 1;
+  private readonly throttledLog: ThrottledLog;
+  /** What is being done to the disk; the role is not over before. */
+  private work: Promise<unknown> = Promise.resolve();
   private committedSent: Zxid = 0;
   private timer: Timer | null = null;
   private isFlushDue = false;
@@ -60,6 +67,7 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
       initLimitTicks: member.initLimitTicks,
       syncLimitTicks: member.syncLimitTicks,
     });
+    this.throttledLog = new ThrottledLog(member.ports.log, member.ports.clock);
     this.syncs = new LearnerSync(member, {
       moved: (to) => this.step({ kind: 'historyMoved', to }),
       sent: (to, through) => this.step({ kind: 'historySent', to, through }),
@@ -73,12 +81,18 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
 
   /** Takes a connection to the quorum port. */
   accept(stream: ByteStream): void {
-    if (this.isOver) {
+    if (this.isOver || this.strangers >= STRANGERS_MAX) {
       stream.destroy();
       return;
     }
     const { frameBytesMax } = this.member.options.limits;
-    const link = new LearnerLink(this.nextConnection++, stream, 2 * frameBytesMax, this);
+    const link = new LearnerLink(
+      this.nextConnection++,
+      stream,
+      2 * frameBytesMax,
+      this.nowMs,
+      this,
+    );
     this.links.set(link.id, link);
     stream.start(link);
   }
@@ -88,6 +102,22 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
     return this.ending ?? Promise.resolve();
   }
 
+  /** Connections that have not said whose they are. */
+  private get strangers(): number {
+    let count = 0;
+    for (const link of this.links.values()) if (link.isStranger) count++;
+    return count;
+  }
+
+  private dropStrangers(): void {
+    const limitMs = this.member.syncLimitTicks * this.member.options.tickTimeMs;
+    for (const link of [...this.links.values()]) {
+      if (link.isStranger && this.nowMs - link.sinceMs > limitMs) {
+        this.closeLink(link.id, 'it does not say whose it is');
+      }
+    }
+  }
+
   private get nowMs(): number {
     return this.member.ports.clock.monotonicMs();
   }
@@ -95,6 +125,7 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
   private tick(): void {
     const { clock } = this.member.ports;
     this.timer = clock.setTimer(this.member.options.tickTimeMs / 2, () => {
+      this.dropStrangers();
       this.step({ kind: 'tick' });
       if (!this.isOver) this.tick();
     });
@@ -139,6 +170,7 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
   }
 
   private write(writing: Promise<void>, done: LeaderInput): void {
+    this.work = Promise.allSettled([this.work, writing]);
     writing.then(
       () => this.step(done),
       (error: unknown) => this.member.fail(`An epoch cannot be written (${String(error)}).`),
@@ -234,7 +266,7 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
   private closeLink(id: ConnectionId, reason: string): void {
     const link = this.links.get(id);
     if (link === undefined) return;
-    this.member.ports.log.info(`The connection of ${link.name} is closed: ${reason}.`);
+    this.throttledLog.warn('closed', `The connection of ${link.name} is closed: ${reason}.`);
     this.drop(link);
   }
 
@@ -256,11 +288,9 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
       this.drop(link);
     }
     this.port?.abandonConnections();
-    this.ending = this.closeLog().then(() => this.onEnd({ reason, isMemoryValid: true }));
-  }
-
-  private async closeLog(): Promise<void> {
-    await this.log?.close();
+    this.ending = this.work
+      .then(() => this.log?.close())
+      .then(() => this.onEnd({ reason, isMemoryValid: true }));
   }
 
   // From the log:
@@ -323,7 +353,7 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
   }
 
   onEnded(link: LearnerLink, reason: string): void {
-    this.member.ports.log.info(`${link.name} is gone: ${reason}.`);
+    this.throttledLog.warn('gone', `The connection of ${link.name} has ended: ${reason}.`);
     this.drop(link);
     this.step({ kind: 'closed', connection: link.id });
   }

@@ -48,9 +48,16 @@ export class LearnerLink implements StreamHandler, QuorumPacketSink {
     readonly id: ConnectionId,
     readonly stream: ByteStream,
     dataBytesMax: number,
+    /** When the connection was made. */
+    readonly sinceMs: number,
     private readonly listener: LinkListener,
   ) {
     this.reader = new QuorumPacketReader(dataBytesMax);
+  }
+
+  /** Whether it has not said whose it is. */
+  get isStranger(): boolean {
+    return this.serverId < 0;
   }
 
   /** Who it is, for the log. */
