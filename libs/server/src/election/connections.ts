@@ -54,10 +54,10 @@ export interface ConnectionsOptions {
  * server with the larger id. Who has the smaller one only calls: it connects, says who it is and
  * closes, and is connected to at the addresses that it said.
  *
- * Two servers that find each other at once make connections that cross. ZooKeeper lets each
- * call end a connection that is there, so that some are made twice; here a call that must have been
- * on its way when the connection came is passed over, and of ZooKeeper's servers the same
- * is expected not: after a call of ours, a connection that ends may be about to come again.
+ * Where two servers find each other at once, connections and calls cross. In ZooKeeper each call ends
+ * a connection that is there, and some are made twice. Here a call that must have been on its way when
+ * the connection came is passed over; and since ZooKeeper's servers do not do so, a connection that
+ * ends after a call of ours is given a moment to come again before it counts as lost.
  */
 export class Connections implements LinkOwner, CallerOwner {
   private readonly slots = new Map<ServerId, PeerSlot>();
@@ -83,11 +83,6 @@ export class Connections implements LinkOwner, CallerOwner {
   get connected(): readonly ServerId[] {
     const up = [...this.slots.values()].filter(({ link }) => link !== null);
     return up.map(({ id }) => id).sort((a, b) => a - b);
-  }
-
-  /** How many accepted connections have yet to say whose they are. */
-  get callersWaiting(): number {
-    return this.callers.size;
   }
 
   configure(addresses: ReadonlyMap<ServerId, readonly HostPort[]>): void {
@@ -267,6 +262,7 @@ export class Connections implements LinkOwner, CallerOwner {
       const why = outcome.problem === '' ? 'it has no address' : outcome.problem;
       const message = `Cannot reach server ${id} for elections: ${why}.`;
       this.log.warn(`reach ${this.subject(id)}`, message);
+      slot.askedAtMs = null;
       // The peer wanted another connection in place of this one.
       slot.link?.drop();
       slot.link = null;
@@ -293,7 +289,6 @@ export class Connections implements LinkOwner, CallerOwner {
     slot.hold = null;
     slot.askedAtMs = null;
     slot.unanswered = null;
-    this.log.clear(`reach ${this.subject(id)}`);
     // To close it first would look to the peer as if we had gone.
     if (isOutgoing) before?.retire(RETIREMENT_MS);
     else before?.drop();

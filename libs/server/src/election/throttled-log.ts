@@ -32,9 +32,4 @@ export class ThrottledLog {
     this.subjects.set(subject, { quietUntilMs: nowMs + SILENCE_MS, unsaid: 0 });
     this.log.warn(message, unsaid === 0 ? facts : { ...facts, alikeSinceLastLine: unsaid });
   }
-
-  /** Forgets a subject: what was wrong is right again, and the next time is news. */
-  clear(subject: string): void {
-    this.subjects.delete(subject);
-  }
 }

@@ -212,6 +212,29 @@ describe('a peer with a larger id', () => {
     expect(peer.accepted.length - before).toBeLessThanOrEqual(2);
   });
 
+  it('that replaces its connection because our call has crossed it is not taken for crashed', async () => {
+    const given = { election: { finalizeWaitMs: 200 } };
+    const scene = new Scene(1, [2, 3], { given });
+    scene.world.setLink('ours', 'host3', { delay: { minMs: 2, maxMs: 2 } });
+    const third = scene.peer(3);
+    third.listen();
+    await scene.start(false);
+    scene.ours.run(() => scene.ours.look());
+    await scene.pass(1);
+    const crossing = scene.connect(3, third.initial());
+    third.onAccepted = (call) => {
+      call.close();
+      // With our vote unread, so that the connection is reset.
+      scene.world.after(4, () => crossing.close());
+      scene.world.after(30, () => scene.connect(3, third.initial(), saying({ leader: 3 })));
+    };
+    await scene.reach(() => crossing.isConnected);
+    crossing.pause();
+    scene.connect(2, scene.peer(2).initial(), saying({ leader: 2 }));
+    await scene.reach(() => scene.ours.decisions.length > 0);
+    expect(scene.ours.decisions[0]?.leader).toBe(3);
+  });
+
   it('that was asked to connect and does not is named in the log', async () => {
     const scene = new Scene(1, [3]);
     scene.peer(3).listen();
