@@ -1,12 +1,13 @@
 import {
   DiskError,
+  assert,
   isMissing,
   type Clock,
   type Disk,
   type Log,
   type Zxid,
 } from '@aviary/foundation';
-import { DurableMarkFile } from './durable-mark.js';
+import { DataFiles } from './data-files.js';
 import { EpochFiles } from './epoch-files.js';
 import { StorageError } from './errors.js';
 import {
@@ -16,10 +17,13 @@ import {
   logFiles,
   snapshotFiles,
 } from './file-names.js';
+import { finishInstallation, install } from './installation.js';
 import { purge } from './purge.js';
-import { recover, type Recovered, type RecoveryTarget } from './recovery.js';
+import { recover, type Recovered } from './recovery.js';
+import type { RecoveryTarget } from './recovery-target.js';
 import { writeSnapshot, type SnapshotSource } from './snapshot-writer.js';
 import { TransactionLog, type LogListener, type TransactionLogOptions } from './transaction-log.js';
+import { finishTruncation, truncate } from './truncation.js';
 
 /** Where a server keeps its data. */
 export interface DataDirectoryOptions {
@@ -35,7 +39,10 @@ export interface DataDirectoryOptions {
 export class DataDirectory {
   readonly snapshotDirectory: string;
   readonly logDirectory: string;
-  private readonly mark: DurableMarkFile;
+  private readonly files: DataFiles;
+  /** The log that was opened last. */
+  private log: TransactionLog | null = null;
+  private logMemory: readonly Uint8Array[] | null = null;
 
   constructor(
     private readonly disk: Disk,
@@ -44,39 +51,43 @@ export class DataDirectory {
   ) {
     this.snapshotDirectory = joinPath(options.dataDir, VERSION_DIRECTORY);
     this.logDirectory = joinPath(options.dataLogDir ?? options.dataDir, VERSION_DIRECTORY);
-    this.mark = new DurableMarkFile(disk, this.logDirectory, clock);
+    this.files = new DataFiles(disk, clock, this.snapshotDirectory, this.logDirectory);
   }
 
   /**
-   * Creates the directories if need be and recovers what is in them into `target`.
+   * Creates the directories if need be and recovers what is in them into `target`. Not while a log
+   * is open.
    *
    * @throws {StorageError} What is there cannot be trusted; nothing was changed.
    */
   async recover(target: RecoveryTarget, log: Log): Promise<Recovered> {
-    const { disk, snapshotDirectory, logDirectory } = this;
-    await this.createDirectory(snapshotDirectory);
-    await this.createDirectory(logDirectory);
-    const snapshotNames = await disk.list(snapshotDirectory);
-    const logNames = await disk.list(logDirectory);
-    if (snapshotDirectory !== logDirectory) this.refuseMixture(snapshotNames, logNames);
+    this.assertNoLog();
+    const { disk, files } = this;
+    const { directories } = files;
+    for (const directory of directories) await this.createDirectory(directory);
     // What is about to be read and relied on must be found again, also by its name.
-    await disk.syncDirectory(logDirectory);
-    if (snapshotDirectory !== logDirectory) await disk.syncDirectory(snapshotDirectory);
-    const recovered = await recover(
-      disk,
-      {
-        snapshotDirectory,
-        logDirectory,
-        snapshots: snapshotFiles(snapshotNames),
-        logs: logFiles(logNames),
-        mark: await this.mark.read(),
-      },
-      target,
-      log,
-    );
-    await this.clearUnfinished(snapshotDirectory, snapshotNames);
-    if (logDirectory !== snapshotDirectory) await this.clearUnfinished(logDirectory, logNames);
+    for (const directory of directories) await disk.syncDirectory(directory);
+    await this.finishPending(log);
+    await this.refuseMixture();
+    const recovered = await recover(disk, await files.source(), target, log);
+    for (const directory of directories) await this.clearUnfinished(directory);
     return recovered;
+  }
+
+  /**
+   * Cuts the history behind the transaction `zxid`, which a leader does not have, and brings the
+   * state there into `target`; after {@link recover}, and not while a log is open. May be repeated.
+   * `zxid` may also be the start of an epoch whose first transaction was logged here: then
+   * `lastZxid` of the result is the transaction before that.
+   *
+   * @throws {TruncationError} There is no way back to `zxid`: a snapshot of the leader is needed.
+   * Nothing was changed, but what `target` has is of no use.
+   * @throws {DiskError} The process must end; {@link recover} of the next finds all of the history, or
+   * what was to stay.
+   */
+  async truncate(zxid: Zxid, target: RecoveryTarget, log: Log): Promise<Recovered> {
+    this.assertNoLog();
+    return truncate(this.files, zxid, target, log);
   }
 
   /**
@@ -88,22 +99,42 @@ export class DataDirectory {
     return EpochFiles.open(this.disk, this.snapshotDirectory, lastZxid, log);
   }
 
-  /** Opens the log for what comes now; after {@link recover}. */
+  /** Opens the log for what comes now; after {@link recover}, and when none is open. */
   async openLog(options: TransactionLogOptions, listener: LogListener): Promise<TransactionLog> {
-    await this.mark.open();
-    return new TransactionLog(
+    this.assertNoLog();
+    await this.files.mark.open();
+    this.logMemory ??= TransactionLog.allocate(this.disk);
+    this.log = new TransactionLog(
       this.disk,
       this.logDirectory,
       options,
-      this.mark,
+      this.files.mark,
       this.clock,
       listener,
+      this.logMemory,
     );
+    return this.log;
   }
 
   /** Writes a snapshot; returns its size in bytes. @throws {DiskError} Nothing is lost. */
   writeSnapshot(source: SnapshotSource): Promise<number> {
     return writeSnapshot(this.disk, this.snapshotDirectory, source);
+  }
+
+  /**
+   * Writes a snapshot that a leader has sent and makes the history on this disk begin with it,
+   * whatever was there: after {@link recover}, and not while a log is open. Resolves when it is
+   * durable; the log goes on behind it.
+   *
+   * The state of a leader may hold transactions behind `source.zxid`: then `digest` is null.
+   *
+   * @returns Its size in bytes.
+   * @throws {DiskError} The process must end; {@link recover} of the next finds the old history or
+   * the snapshot.
+   */
+  async installSnapshot(source: SnapshotSource): Promise<number> {
+    this.assertNoLog();
+    return install(this.files, source);
   }
 
   /** Removes what recovery will not need; returns the names. */
@@ -117,6 +148,28 @@ export class DataDirectory {
       snapshots: await this.sizeOf(this.snapshotDirectory, 'snapshot'),
       logs: await this.sizeOf(this.logDirectory, 'log'),
     };
+  }
+
+  /** Makes again what a crash may have cut short. */
+  private async finishPending(log: Log): Promise<void> {
+    const { pending } = this.files;
+    const change = await pending.read();
+    if (change === null) return;
+    log.warn(`The ${change.kind} that was under way at the last stop is finished first.`);
+    switch (change.kind) {
+      case 'truncation':
+        await finishTruncation(this.files, change.zxid, change.snapshot);
+        break;
+      case 'installation':
+        await finishInstallation(this.files, change.zxid);
+        break;
+    }
+    await pending.end();
+  }
+
+  /** A log that failed is never closed: then no other is opened, and nothing is changed. */
+  private assertNoLog(): void {
+    assert(this.log?.isClosed !== false, 'the log before was closed');
   }
 
   /**
@@ -156,10 +209,16 @@ export class DataDirectory {
     }
   }
 
-  private refuseMixture(snapshotNames: readonly string[], logNames: readonly string[]): void {
+  private async refuseMixture(): Promise<void> {
+    const { disk, snapshotDirectory, logDirectory } = this;
+    if (snapshotDirectory === logDirectory) return;
     const strays = [
-      ...logFiles(snapshotNames).map(({ name }) => joinPath(this.snapshotDirectory, name)),
-      ...snapshotFiles(logNames).map(({ name }) => joinPath(this.logDirectory, name)),
+      ...logFiles(await disk.list(snapshotDirectory)).map(({ name }) =>
+        joinPath(snapshotDirectory, name),
+      ),
+      ...snapshotFiles(await disk.list(logDirectory)).map(({ name }) =>
+        joinPath(logDirectory, name),
+      ),
     ];
     const stray = strays.at(0);
     if (stray === undefined) return;
@@ -172,8 +231,8 @@ export class DataDirectory {
     );
   }
 
-  private async clearUnfinished(directory: string, names: readonly string[]): Promise<void> {
-    for (const name of names) {
+  private async clearUnfinished(directory: string): Promise<void> {
+    for (const name of await this.disk.list(directory)) {
       if (name.startsWith(UNFINISHED_PREFIX)) await this.disk.remove(joinPath(directory, name));
     }
   }

@@ -1,7 +1,19 @@
-import { readInt32, readUint53, writeInt32, writeUint53, type Zxid } from '@aviary/foundation';
-import { isMissing, type Clock, type Disk, type DiskFile, type Timer } from '@aviary/foundation';
+import {
+  assert,
+  isMissing,
+  readInt32,
+  readUint53,
+  writeInt32,
+  writeUint53,
+  type Clock,
+  type Disk,
+  type DiskFile,
+  type Timer,
+  type Zxid,
+} from '@aviary/foundation';
 import { ADLER32_START, adler32 } from './adler32.js';
-import { joinPath } from './file-names.js';
+import { UNFINISHED_PREFIX, joinPath } from './file-names.js';
+import { readStart, replaceFile } from './whole-file.js';
 
 /** The name of the file, beside the logs. */
 export const DURABLE_MARK_NAME = 'durable-mark';
@@ -47,24 +59,25 @@ export class DurableMarkFile {
 
   /** The mark of the last run; null if there is none that can be read. */
   async read(): Promise<DurableMark | null> {
-    let file: DiskFile;
-    try {
-      file = await this.disk.open(this.path, 'read');
-    } catch (error) {
-      if (isMissing(error)) return null;
-      throw error;
-    }
-    try {
-      const bytes = new Uint8Array(MARK_BYTES);
-      const length = await file.read(bytes, 0);
-      return length === MARK_BYTES ? decodeMark(bytes) : null;
-    } finally {
-      await file.close();
-    }
+    const bytes = await readStart(this.disk, this.path, MARK_BYTES);
+    return bytes?.length === MARK_BYTES ? decodeMark(bytes) : null;
+  }
+
+  /**
+   * Sets the mark back, for logs that are going to be cut; resolves when that is durable. Not while
+   * a log is open. `null`: nothing is known to have been durable.
+   */
+  async setBack(mark: DurableMark | null): Promise<void> {
+    assert(this.file === null, 'a log is closed before it is cut');
+    const bytes = mark === null ? new Uint8Array(0) : encodeMark(mark.log, mark.offset);
+    const unfinished = UNFINISHED_PREFIX + DURABLE_MARK_NAME;
+    await replaceFile(this.disk, this.directory, DURABLE_MARK_NAME, unfinished, bytes);
   }
 
   /** Opens the file for writing. The mark of the last run stays until a log is begun. */
   async open(): Promise<void> {
+    this.log = 0;
+    this.offset = 0;
     try {
       this.file = await this.disk.open(this.path, 'write');
     } catch (error) {

@@ -39,6 +39,13 @@ export class StorageError extends Error {
 }
 
 /**
+ * The history on this disk cannot be cut back to where a leader wants it: the place is not in it, or
+ * nothing is left from which it could be recovered. Nothing was changed. A snapshot of the leader
+ * helps.
+ */
+export class TruncationError extends StorageError {}
+
+/**
  * Whether a member of an ensemble that failed to recover with `error` can put its data aside and
  * learn everything from the others: its own are damaged, missing or cannot be read from the disk.
  */

@@ -56,20 +56,48 @@ export async function writeSnapshot(
   directory: string,
   source: SnapshotSource,
 ): Promise<number> {
-  const name = snapshotName(source.zxid);
-  const unfinished = joinPath(directory, UNFINISHED_PREFIX + name);
+  const bytes = await writeUnfinishedSnapshot(disk, directory, source);
   try {
-    const file = await disk.open(unfinished, 'create');
-    const bytes = await writeFile(file, source);
-    await disk.rename(unfinished, joinPath(directory, name));
-    await disk.syncDirectory(directory);
-    return bytes;
+    await nameSnapshot(disk, directory, source.zxid);
+  } catch (error) {
+    source.close();
+    await disk.remove(unfinishedPath(directory, source.zxid)).catch(() => undefined);
+    throw error;
+  }
+  return bytes;
+}
+
+/**
+ * Writes a snapshot under the name that it has until it counts. Its contents are then on the disk;
+ * its name is not.
+ *
+ * @throws {DiskError} As {@link writeSnapshot}.
+ */
+export async function writeUnfinishedSnapshot(
+  disk: Disk,
+  directory: string,
+  source: SnapshotSource,
+): Promise<number> {
+  const path = unfinishedPath(directory, source.zxid);
+  try {
+    const file = await disk.open(path, 'create');
+    return await writeFile(file, source);
   } catch (error) {
     source.close();
     // The disk may refuse this too; the next start clears what is left.
-    await disk.remove(unfinished).catch(() => undefined);
+    await disk.remove(path).catch(() => undefined);
     throw error;
   }
+}
+
+/** Gives an unfinished snapshot its name; resolves when it is durable. */
+export async function nameSnapshot(disk: Disk, directory: string, zxid: Zxid): Promise<void> {
+  await disk.rename(unfinishedPath(directory, zxid), joinPath(directory, snapshotName(zxid)));
+  await disk.syncDirectory(directory);
+}
+
+function unfinishedPath(directory: string, zxid: Zxid): string {
+  return joinPath(directory, UNFINISHED_PREFIX + snapshotName(zxid));
 }
 
 async function writeFile(file: DiskFile, source: SnapshotSource): Promise<number> {

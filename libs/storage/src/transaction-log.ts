@@ -64,6 +64,7 @@ export class TransactionLog {
   private zeroing: Promise<void> | null = null;
   private isCommitting = false;
   private isDead = false;
+  private hasClosed = false;
   private wantsRoll = true;
   private idle: (() => void) | null = null;
 
@@ -74,9 +75,21 @@ export class TransactionLog {
     private readonly mark: DurableMarkFile,
     private readonly clock: Clock,
     private readonly listener: LogListener,
+    /** As {@link allocate} gave it; no other log may be using it. */
+    memory: readonly Uint8Array[],
   ) {
-    for (let i = 0; i < BATCHES; i++) this.free.push(new LogBatch(disk.allocate(BATCH_BYTES)));
+    for (const buffer of memory) this.free.push(new LogBatch(buffer));
     this.filling = this.takeBatch();
+  }
+
+  /** What a log needs of memory: it can be handed from one that was closed to the next. */
+  static allocate(disk: Disk): readonly Uint8Array[] {
+    return Array.from({ length: BATCHES }, () => disk.allocate(BATCH_BYTES));
+  }
+
+  /** Whether {@link close} came to its end, with everything durable. */
+  get isClosed(): boolean {
+    return this.hasClosed;
   }
 
   /** Transactions that were added and not yet handed to the disk. */
@@ -139,6 +152,7 @@ export class TransactionLog {
     this.file = null;
     this.wantsRoll = true;
     await this.mark.close();
+    this.hasClosed = true;
   }
 
   private takeBatch(): LogBatch {

@@ -51,3 +51,13 @@ export async function replaceFile(
   }
   await disk.syncDirectory(directory);
 }
+
+/** Makes what was read from a file durable. */
+export async function syncFile(disk: Disk, path: string): Promise<void> {
+  const file = await disk.open(path, 'read');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

@@ -33,31 +33,38 @@ export class RecoveryFixture {
     return this.disk.paths().map((path) => path.slice(path.lastIndexOf('/') + 1));
   }
 
+  readonly log: Log = {
+    info: () => undefined,
+    warn: (message) => this.warnings.push(message),
+    error: () => undefined,
+  };
+
   recover(target: RecoveryTarget = (this.ledger = new Ledger())): Promise<Recovered> {
-    const log: Log = {
-      info: () => undefined,
-      warn: (message) => this.warnings.push(message),
-      error: () => undefined,
-    };
-    return this.directory.recover(target, log);
+    return this.directory.recover(target, this.log);
   }
 
   /** The sentence with which recovery refuses; nothing may have been changed then. */
   async refusal(target?: RecoveryTarget): Promise<string> {
+    return (await this.errorOf(() => this.recover(target))).message;
+  }
+
+  /** The error with which `work` refuses; nothing may have been changed then. */
+  async errorOf(work: () => Promise<unknown>): Promise<StorageError> {
     const before = new Map(
       this.disk.paths().map((path) => [path, this.disk.bytesOf(path).slice()]),
     );
+    const changed = this.disk.changes.length;
     try {
-      await this.recover(target);
+      await work();
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       const now = new Map(this.disk.paths().map((path) => [path, this.disk.bytesOf(path)]));
-      if (this.disk.changes.length > 0 || !isSame(before, now)) {
+      if (this.disk.changes.length > changed || !isSame(before, now)) {
         throw new Error(`refused, and changed: ${this.disk.changes.join(', ')}`);
       }
-      return error.message;
+      return error;
     }
-    throw new Error('recovery did not refuse');
+    throw new Error('it did not refuse');
   }
 
   /** The zxids that the last recovery brought back. */
