@@ -49,6 +49,8 @@ export class ScriptedLearner implements Scripted {
         return { kind: 'currentEpochWritten', epoch: this.epoch };
       case 'truncated':
         return { kind: 'logTruncated' };
+      case 'cannot':
+        return { kind: 'cannotTruncate' };
       case 'reloaded':
         return { kind: 'reloaded', lastZxid: zxidFrom(object) };
       case 'snapshot':
@@ -117,9 +119,11 @@ function described(output: LearnerOutput<string>): string {
     case 'apply':
       return `apply through ${shown(output.through)}`;
     case 'leave':
-      return output.memory === 'valid'
-        ? `leave, apply the rest of the log: ${output.reason}`
-        : `leave, load memory from disk: ${output.reason}`;
+      return [
+        'leave',
+        output.memory === 'valid' ? 'apply the rest of the log' : 'load memory from disk',
+        output.then === 'askAgain' ? `ask again: ${output.reason}` : `look: ${output.reason}`,
+      ].join(', ');
     default:
       return assertNever(output);
   }

@@ -16,8 +16,9 @@ export interface LearnerOptions {
   /** Version of the configuration that this server has. */
   readonly configVersion: number;
   /**
-   * What is on disk cannot be made the leader's by cutting: take nothing but a snapshot. Such a
-   * server does not count as one that agrees to the leader, because it does not say what it has.
+   * The same leader has asked for a cut that was not possible: ask for a snapshot instead. Only in an
+   * epoch that this server has agreed to before, because then its answer does not count: the leader
+   * must not take it for one that has nothing.
    */
   readonly needsSnapshot?: boolean;
   readonly tickMs: number;
@@ -45,6 +46,8 @@ export type LearnerInput<Transaction> =
   /** The output of the same name is done, and survives a power cut. */
   | { readonly kind: 'acceptedEpochWritten'; readonly epoch: number }
   | { readonly kind: 'logTruncated' }
+  /** Instead of `logTruncated`: nothing would be left that ends there, so nothing was changed. */
+  | { readonly kind: 'cannotTruncate' }
   /** Memory is what is on disk, which ends with `lastZxid`. */
   | { readonly kind: 'reloaded'; readonly lastZxid: Zxid }
   /** The snapshot came to its end and is sound. It is not the server's state yet. */
@@ -70,7 +73,9 @@ export type LearnerOutput<Transaction> =
   | { readonly kind: 'writeCurrentEpoch'; readonly epoch: number }
   /**
    * Delete the snapshots that have more than `zxid`, then cut the log behind it (ZOOKEEPER-1549),
-   * durably and in this order. Memory is invalid now.
+   * durably and in this order; behind 0 nothing is left. Where no older snapshot and log lead up to
+   * `zxid`, change nothing and say `cannotTruncate`: what would be left is less than what others
+   * count on. Memory is invalid now.
    */
   | { readonly kind: 'truncateLog'; readonly zxid: Zxid }
   /** Make memory what is on disk. */
@@ -79,7 +84,8 @@ export type LearnerOutput<Transaction> =
   | { readonly kind: 'receiveSnapshot'; readonly zxid: Zxid }
   /**
    * Make the snapshot the state of this server, in memory and durably: cut the log behind `zxid`,
-   * then let the snapshot appear under its name. A restart must find it and nothing older beside.
+   * then let the snapshot appear under its name. What is older is of another history, perhaps: a
+   * restart must not build on it.
    */
   | { readonly kind: 'installSnapshot'; readonly zxid: Zxid }
   /** Append to the log and sync. */
@@ -98,4 +104,10 @@ export type LearnerOutput<Transaction> =
    * memory load everything from disk first, with `valid` applying the rest of the log is enough
    * (ZOOKEEPER-2845). The learner says nothing more.
    */
-  | { readonly kind: 'leave'; readonly reason: string; readonly memory: 'valid' | 'invalid' };
+  | {
+      readonly kind: 'leave';
+      readonly reason: string;
+      readonly memory: 'valid' | 'invalid';
+      /** `askAgain`: go to the same leader first, with `needsSnapshot`; it still waits for a quorum. */
+      readonly then: 'look' | 'askAgain';
+    };

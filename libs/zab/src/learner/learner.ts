@@ -31,6 +31,7 @@ export class Learner<Transaction> {
   private promised: Zxid = 0;
   private truncateTo: Zxid = 0;
   private isNewLeaderSeen = false;
+  private asksForSnapshot = false;
   private logging: readonly HistoryEntry<Transaction>[] = [];
   /** Where the history ends that was complete with NEWLEADER. */
   private historyEnd: Zxid = 0;
@@ -82,6 +83,8 @@ export class Learner<Transaction> {
         return this.onAcceptedEpochWritten(input.epoch, nowMs);
       case 'logTruncated':
         return this.onLogTruncated();
+      case 'cannotTruncate':
+        return this.leave('the log cannot be cut there', 'invalid', 'askAgain');
       case 'reloaded':
         return this.onReloaded(input.lastZxid, nowMs);
       case 'snapshotReceived':
@@ -163,17 +166,14 @@ export class Learner<Transaction> {
 
   private agree(currentEpoch: number, nowMs: number): void {
     this.wait('agreed', nowMs);
-    if (this.options.needsSnapshot === true) {
-      return this.send({ type: 'ackEpoch', currentEpoch: NO_EPOCH, lastZxid: 0 });
-    }
-    this.send({ type: 'ackEpoch', currentEpoch, lastZxid: this.options.lastZxid });
+    this.asksForSnapshot = currentEpoch === NO_EPOCH && this.options.needsSnapshot === true;
+    const lastZxid = this.asksForSnapshot ? 0 : this.options.lastZxid;
+    this.send({ type: 'ackEpoch', currentEpoch, lastZxid });
   }
 
   private onSyncBegun(how: 'diff' | 'trunc' | 'snap', zxid: Zxid): void {
     if (this.current !== 'agreed') return this.leave(`${how.toUpperCase()} was not expected`);
-    if (this.options.needsSnapshot === true && how !== 'snap') {
-      return this.leave('a snapshot is needed, and not sent');
-    }
+    if (this.asksForSnapshot && how !== 'snap') return this.leave('no snapshot is sent');
     switch (how) {
       case 'diff':
         this.promised = zxid;
@@ -208,7 +208,7 @@ export class Learner<Transaction> {
     assert(this.current === 'reloading', 'the log was to be read');
     const { truncateTo } = this;
     if (lastZxid !== truncateTo && !(isEpochStart(truncateTo) && lastZxid < truncateTo)) {
-      return this.leave('the log cannot be cut where the leader asks');
+      return this.leave('the log was not cut there', 'invalid', 'askAgain');
     }
     this.wait('history', nowMs);
     if (this.isNewLeaderSeen) this.logHistory(nowMs);
@@ -358,9 +358,9 @@ export class Learner<Transaction> {
     this.heardMs = nowMs;
   }
 
-  private leave(reason: string, memory = this.memory): void {
+  private leave(reason: string, memory = this.memory, then: 'look' | 'askAgain' = 'look'): void {
     this.current = 'over';
-    this.outputs.push({ kind: 'leave', reason, memory });
+    this.outputs.push({ kind: 'leave', reason, memory, then });
   }
 
   /**
