@@ -224,7 +224,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
     const tookMs = Math.round(this.ports.clock.monotonicMs() - this.lookingSinceMs);
     this.ports.log.info(`Server ${leader} is elected after ${tookMs} ms.`);
     if (state === 'leading') this.lead();
-    else this.learn(leader, state === 'observing');
+    else this.learn(leader, state === 'observing', false);
   }
 
   abandon(leader: ServerId, reason: AbandonReason): void {
@@ -240,39 +240,51 @@ export class EnsembleServer implements MemberContext, ElectionListener {
   }
 
   private lead(): void {
-    const host = new LeaderHost(this, (end) => void this.roleEnded(host, end));
+    const host = new LeaderHost(this, (end) => {
+      void this.roleEnded(host, end).then((goesOn) => {
+        if (goesOn) this.look();
+      });
+    });
     this.role = host;
     host.start();
     this.learners.release((stream) => host.accept(stream));
   }
 
-  private learn(leader: ServerId, isObserver: boolean): void {
+  private learn(leader: ServerId, isObserver: boolean, needsSnapshot: boolean): void {
     this.learners.closeAll();
     const addresses = this.options.ensemble.members.get(leader)?.addresses ?? [];
     const host = new LearnerHost(
       this,
       addresses.map(({ host: name, quorumPort }) => ({ host: name, port: quorumPort })),
       isObserver,
-      (end) => void this.roleEnded(host, end),
+      needsSnapshot,
+      (end) => {
+        void this.roleEnded(host, end).then((goesOn) => {
+          if (!goesOn) return;
+          if (end.asksAgain) this.learn(leader, isObserver, true);
+          else this.look();
+        });
+      },
     );
     this.role = host;
     host.start().catch((error: unknown) => this.fail(String(error)));
   }
 
-  private async roleEnded(role: MemberRole, { isMemoryValid, reason }: RoleEnd): Promise<void> {
-    if (this.role !== role) return;
-    this.ports.log.info(`Server ${this.self} is ${role.mode} no more: ${reason}.`);
+  /** Brings memory in order; returns whether the member goes on. */
+  private async roleEnded(role: MemberRole, end: RoleEnd): Promise<boolean> {
+    if (this.role !== role) return false;
+    this.ports.log.info(`Server ${this.self} is ${role.mode} no more: ${end.reason}.`);
     this.role = null;
     this.port = null;
-    this.election.roleEnded();
+    if (!end.asksAgain) this.election.roleEnded();
     try {
-      if (isMemoryValid) this.applyRest();
+      if (end.isMemoryValid) this.applyRest();
       else this.memberState = await this.storage.load();
     } catch (error) {
       this.fail(error instanceof Error ? error.message : String(error));
-      return;
+      return false;
     }
-    this.look();
+    return !this.isOver;
   }
 
   /** What is logged may have been committed: memory shows all of it, as after a restart. */

@@ -290,7 +290,7 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
     this.port?.abandonConnections();
     this.ending = this.work
       .then(() => this.log?.close())
-      .then(() => this.onEnd({ reason, isMemoryValid: true }));
+      .then(() => this.onEnd({ reason, isMemoryValid: true, asksAgain: false }));
   }
 
   // From the log:

@@ -8,7 +8,13 @@ import {
   type Zxid,
 } from '@aviary/foundation';
 import type { Id } from '@aviary/protocol';
-import type { LogBatch, LogListener, SnapshotBodySink, TransactionLog } from '@aviary/storage';
+import {
+  TruncationError,
+  type LogBatch,
+  type LogListener,
+  type SnapshotBodySink,
+  type TransactionLog,
+} from '@aviary/storage';
 import {
   Learner,
   type HistoryEntry,
@@ -61,6 +67,7 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
     private readonly member: MemberContext,
     private readonly leaderAddresses: readonly LeaderAddress[],
     isObserver: boolean,
+    needsSnapshot: boolean,
     private readonly onEnd: (end: RoleEnd) => void,
   ) {
     this.mode = isObserver ? 'observer' : 'follower';
@@ -72,7 +79,7 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
       currentEpoch: epochs.current,
       lastZxid: state.lastLogged,
       configVersion,
-      needsSnapshot: member.storage.needsSnapshot,
+      needsSnapshot,
       tickMs: options.tickTimeMs,
       initLimitTicks: member.initLimitTicks,
       syncLimitTicks: member.syncLimitTicks,
@@ -146,7 +153,7 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
   }
 
   private perform(output: LearnerOutput<Uint8Array>): void {
-    const { epochs, storage } = this.member;
+    const { epochs } = this.member;
     switch (output.kind) {
       case 'send':
         return this.link?.send(output.packet);
@@ -161,7 +168,7 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
           epoch: output.epoch,
         });
       case 'truncateLog':
-        return this.after(storage.truncate(output.zxid), { kind: 'logTruncated' });
+        return this.truncate(output.zxid);
       case 'reload':
         return this.reload();
       case 'receiveSnapshot':
@@ -184,7 +191,7 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
       case 'apply':
         return this.writes?.applyThrough(output.through);
       case 'leave':
-        return this.leave(output.reason, output.memory === 'valid');
+        return this.leave(output.reason, output.memory === 'valid', output.then === 'askAgain');
       default:
         return assertNever(output);
     }
@@ -200,10 +207,26 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
       );
   }
 
+  private truncate(zxid: Zxid): void {
+    const done = this.member.storage.truncate(zxid).then(
+      (): LearnerInput<Uint8Array> => ({ kind: 'logTruncated' }),
+      (error: unknown): LearnerInput<Uint8Array> => {
+        if (error instanceof TruncationError) return { kind: 'cannotTruncate' };
+        throw error;
+      },
+    );
+    this.work = this.work
+      .then(() => done)
+      .then(
+        (input) => this.step(input),
+        (error: unknown) => this.member.fail(`The log cannot be cut (${String(error)}).`),
+      );
+  }
+
   private reload(): void {
     const { member } = this;
     this.work = this.work.then(async () => {
-      const state = await member.storage.load();
+      const state = await member.storage.reload();
       member.replaceState(state);
       this.step({ kind: 'reloaded', lastZxid: state.lastLogged });
     });
@@ -292,7 +315,7 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
     member.serve(port, epoch);
   }
 
-  private leave(reason: string, isMemoryValid: boolean): void {
+  private leave(reason: string, isMemoryValid: boolean, asksAgain = false): void {
     if (this.isOver) return;
     this.isOver = true;
     this.timer?.cancel();
@@ -303,7 +326,7 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
     this.ending = this.work
       .catch(() => undefined)
       .then(() => this.log?.close())
-      .then(() => this.onEnd({ reason, isMemoryValid }));
+      .then(() => this.onEnd({ reason, isMemoryValid, asksAgain }));
   }
 
   // From the log:

@@ -46,6 +46,8 @@ export interface RoleEnd {
   readonly reason: string;
   /** Whether the tree is what the log says; else it is to be read again from the disk. */
   readonly isMemoryValid: boolean;
+  /** Whether to go to the same leader again and ask for a snapshot, before another is looked for. */
+  readonly asksAgain: boolean;
 }
 
 /** A role that a member has taken up after an election. */

@@ -1,12 +1,11 @@
-import { formatZxid, readInt32, zxidFromHalves, type Zxid } from '@aviary/foundation';
-import {
-  StorageError,
-  type DataDirectory,
-  type RecoveryTarget,
-  type SnapshotBodySink,
-  type SnapshotSections,
+import { readInt32, zxidFromHalves, type Zxid } from '@aviary/foundation';
+import type {
+  DataDirectory,
+  RecoveryTarget,
+  SnapshotBodySink,
+  SnapshotSections,
 } from '@aviary/storage';
-import { standardAuthSchemes, type DataTreeOptions } from '@aviary/znodes';
+import { TreeSnapshot, standardAuthSchemes, type DataTreeOptions } from '@aviary/znodes';
 import type { ServerOptions } from '../options.js';
 import type { ServerPorts } from '../server-ports.js';
 import { Snapshotter } from '../snapshotter.js';
@@ -15,6 +14,7 @@ import { History, type HistoryLimits } from './history.js';
 import type { MemberState } from './member-state.js';
 
 const ZXID_AT = 12;
+const PIECE_BYTES = 128 * 1024;
 const HISTORY_LIMITS: HistoryLimits = { entriesMax: 1000, bytesMax: 32 << 20 };
 
 /** A snapshot that is coming from a leader. */
@@ -54,12 +54,9 @@ class RememberingRecovery implements RecoveryTarget {
 
 /** The disk of a member: what it holds becomes its state, and what a leader sends replaces it. */
 export class MemberStorage {
-  /** Whether nothing on the disk can be built on: a leader has to send all of it. */
-  readonly needsSnapshot = false;
   private snapshotter: Snapshotter | null = null;
   private isTreeLent = false;
-  /** The end of the log when it was read last. */
-  private lastLogged: Zxid = 0;
+  private truncated: MemberState | null = null;
   private readonly treeOptions: DataTreeOptions;
 
   constructor(
@@ -83,16 +80,7 @@ export class MemberStorage {
     const recovery = this.newRecovery();
     const remembering = new RememberingRecovery(recovery);
     const recovered = await this.directory.recover(remembering, this.ports.log);
-    const state = recovery.finish();
-    if (!this.options.digestEnabled) state.tree.isDigestKnown = false;
-    const { lastZxid } = recovered;
-    this.lastLogged = lastZxid;
-    const loaded = this.use({
-      ...state,
-      history: remembering.history,
-      lastLogged: lastZxid,
-      lastApplied: lastZxid,
-    });
+    const loaded = this.stateOf(recovery, remembering.history, recovered.lastZxid);
     // ZooKeeper takes a log without a snapshot for a lost snapshot, and so does the next start.
     if (recovered.snapshotZxid === null) await this.writeSnapshot();
     return loaded;
@@ -107,7 +95,6 @@ export class MemberStorage {
   /** Makes a snapshot that has come the state of this server, in memory and on the disk. */
   async install({ recovery }: SnapshotIntake, zxid: Zxid): Promise<MemberState> {
     await this.snapshotter?.close();
-    if (this.lastLogged > zxid) throw this.otherHistory(zxid);
     recovery.endSnapshot(zxid, { digest: null, lastZxid: null });
     const state = recovery.finish();
     if (!this.options.digestEnabled) state.tree.isDigestKnown = false;
@@ -117,14 +104,35 @@ export class MemberStorage {
       lastLogged: zxid,
       lastApplied: zxid,
     });
-    await this.writeSnapshot();
+    const snapshot = new TreeSnapshot(state.tree, PIECE_BYTES);
+    // The leader may have applied more while it sent: the digest is not that of one moment.
+    await this.directory.installSnapshot({
+      zxid,
+      digest: null,
+      next: () => snapshot.next(),
+      close: () => snapshot.close(),
+    });
     return installed;
   }
 
-  /** Cuts the log behind `zxid`, with every snapshot that may have more. */
+  /**
+   * Cuts the history behind `zxid`; what is left is the state of {@link reload}.
+   *
+   * @throws {TruncationError} There is no way back to `zxid`; nothing was changed.
+   */
   async truncate(zxid: Zxid): Promise<void> {
     await this.snapshotter?.close();
-    throw this.otherHistory(zxid);
+    const recovery = this.newRecovery();
+    const remembering = new RememberingRecovery(recovery);
+    const recovered = await this.directory.truncate(zxid, remembering, this.ports.log);
+    this.truncated = this.stateOf(recovery, remembering.history, recovered.lastZxid);
+  }
+
+  /** The state after {@link truncate}. */
+  reload(): Promise<MemberState> {
+    const { truncated } = this;
+    this.truncated = null;
+    return truncated === null ? this.load() : Promise.resolve(truncated);
   }
 
   /** Writes a snapshot and waits for it: the log alone would look like a lost snapshot. */
@@ -155,14 +163,10 @@ export class MemberStorage {
     await this.snapshotter?.close();
   }
 
-  /** The log goes on behind `zxid` with what the ensemble does not have. */
-  private otherHistory(zxid: Zxid): StorageError {
-    return new StorageError(
-      this.options.dataDir,
-      null,
-      `holds transactions behind 0x${formatZxid(zxid)} that the ensemble does not have; move the ` +
-        'directory away and start again: this server then learns everything from the others',
-    );
+  private stateOf(recovery: TreeRecovery, history: History, lastZxid: Zxid): MemberState {
+    const state = recovery.finish();
+    if (!this.options.digestEnabled) state.tree.isDigestKnown = false;
+    return this.use({ ...state, history, lastLogged: lastZxid, lastApplied: lastZxid });
   }
 
   private newRecovery(): TreeRecovery {
