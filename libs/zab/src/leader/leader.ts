@@ -100,6 +100,7 @@ export class Leader {
   /** Returns what the host must now do, in order. Never throws for what a learner sent. */
   step(input: LeaderInput, nowMs: number): readonly LeaderOutput[] {
     if (this.current === 'over') return NOTHING;
+    assert(this.current !== 'idle' || input.kind === 'start', 'a leader starts first');
     const { activeEpoch } = this;
     if (activeEpoch?.hasBeenAway(nowMs) === true) this.stepDown('it was stopped for too long');
     else if (nowMs >= this.phaseUntilMs) this.stepDown(`no quorum in the phase ${this.current}`);
