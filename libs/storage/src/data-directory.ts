@@ -17,10 +17,13 @@ import {
   logFiles,
   snapshotFiles,
 } from './file-names.js';
+import { HistoryReader } from './history-reader.js';
+import { inspectHistory, type HistorySection } from './history-section.js';
 import { finishInstallation, install } from './installation.js';
 import { purge } from './purge.js';
 import { recover, type Recovered } from './recovery.js';
 import type { RecoveryTarget } from './recovery-target.js';
+import { looksWhole } from './snapshot-reader.js';
 import { writeSnapshot, type SnapshotSource } from './snapshot-writer.js';
 import { TransactionLog, type LogListener, type TransactionLogOptions } from './transaction-log.js';
 import { finishTruncation, truncate } from './truncation.js';
@@ -135,6 +138,39 @@ export class DataDirectory {
   async installSnapshot(source: SnapshotSource): Promise<number> {
     this.assertNoLog();
     return install(this.files, source);
+  }
+
+  /**
+   * Reads logged transactions behind `after`, also while the log is written and purged; not while
+   * history is cut or replaced. Close it.
+   */
+  readHistory(after: Zxid): HistoryReader {
+    return new HistoryReader(this.files, after, () => this.log?.durableEnd ?? null);
+  }
+
+  /**
+   * Looks at the logged transactions behind `after` up to `through`.
+   *
+   * @param bytesMax Looks no further once they take more than this.
+   * @throws {DiskError} A file cannot be read.
+   * @throws {StorageError} A file is no log.
+   */
+  async inspectHistory(after: Zxid, through: Zxid, bytesMax = Infinity): Promise<HistorySection> {
+    const reader = this.readHistory(after);
+    try {
+      return await inspectHistory(reader, through, bytesMax);
+    } finally {
+      await reader.close();
+    }
+  }
+
+  /** Size of the newest snapshot that looks whole; null: there is none. */
+  async newestSnapshotBytes(): Promise<number | null> {
+    for (const { name } of (await this.files.snapshots()).reverse()) {
+      const path = joinPath(this.snapshotDirectory, name);
+      if (await looksWhole(this.disk, path)) return this.fileBytes(path);
+    }
+    return null;
   }
 
   /** Removes what recovery will not need; returns the names. */

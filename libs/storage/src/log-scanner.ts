@@ -75,11 +75,14 @@ export class LogCursor {
     public fileBytes: number,
   ) {}
 
-  /** @throws {StorageError} The file is no log. */
-  static async open(disk: Disk, path: string): Promise<LogCursor> {
+  /**
+   * @param limitBytes Reads no further than this. Default: to the end.
+   * @throws {StorageError} The file is no log.
+   */
+  static async open(disk: Disk, path: string, limitBytes = Infinity): Promise<LogCursor> {
     const file = await disk.open(path, 'read');
     try {
-      const cursor = new LogCursor(file, await file.size());
+      const cursor = new LogCursor(file, Math.min(await file.size(), limitBytes));
       await cursor.begin();
       return cursor;
     } catch (error) {

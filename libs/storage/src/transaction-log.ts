@@ -7,7 +7,7 @@ import {
   type Zxid,
 } from '@aviary/foundation';
 import type { JuteWriter } from '@aviary/jute';
-import type { DurableMarkFile } from './durable-mark.js';
+import type { DurableMark, DurableMarkFile } from './durable-mark.js';
 import { UNFINISHED_PREFIX, joinPath, logName } from './file-names.js';
 import { LogBatch } from './log-batch.js';
 import {
@@ -105,6 +105,12 @@ export class TransactionLog {
   /** Longest and number of syncs, for monitoring. Milliseconds. */
   readonly syncs = { count: 0, totalMs: 0, longestMs: 0 };
 
+  /** Up to where the newest file is durable; null: no file is being written. */
+  get durableEnd(): DurableMark | null {
+    const isWriting = this.fileZxid > 0 && !this.hasClosed;
+    return isWriting ? { log: this.fileZxid, offset: this.position } : null;
+  }
+
   /** Opens a record; append the transaction to the writer that is returned, then {@link end}. */
   begin(): JuteWriter {
     this.filling.begin();
@@ -175,6 +181,8 @@ export class TransactionLog {
     await this.zeroing;
     if (this.isDead) return;
     await this.endFile();
+    this.fileZxid = zxid;
+    this.position = LOG_HEADER_BYTES;
     const path = joinPath(this.directory, logName(zxid));
     const unfinished = joinPath(this.directory, UNFINISHED_PREFIX + logName(zxid));
     const file = await this.disk.open(unfinished, 'create');
@@ -186,8 +194,6 @@ export class TransactionLog {
     await this.disk.syncDirectory(this.directory);
     await this.mark.begin(zxid, LOG_HEADER_BYTES);
     this.file = file;
-    this.fileZxid = zxid;
-    this.position = LOG_HEADER_BYTES;
     this.size = size;
     this.zeroedTo = LOG_HEADER_BYTES;
     this.wantsRoll = false;

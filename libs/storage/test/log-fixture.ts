@@ -32,14 +32,14 @@ export class LogFixture implements LogListener {
   readonly failures: DiskError[] = [];
   /** Runs in {@link onDurable}, before the batch is cleared. */
   whenDurable: () => void = () => undefined;
+  readonly directory = new DataDirectory(this.disk, this.clock, { dataDir: DATA_DIR });
   private opened: TransactionLog | null = null;
 
   /** A log on an empty disk. What opening asks of the disk is forgotten. */
   static async open(options: Partial<TransactionLogOptions> = {}): Promise<LogFixture> {
     const fixture = new LogFixture();
-    const directory = new DataDirectory(fixture.disk, fixture.clock, { dataDir: DATA_DIR });
     const all = { preAllocBytes: 16 * 1024, forceSync: true, ...options };
-    fixture.opened = await directory.openLog(all, fixture);
+    fixture.opened = await fixture.directory.openLog(all, fixture);
     fixture.disk.takeAsked();
     return fixture;
   }
