@@ -1,10 +1,12 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { ZooKeeper } from '@aviary/client';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import type { RunningProgram } from './member-process.js';
 import { runMain, temporaryDirectory } from './member-process.js';
+
+const ENSEMBLE = 'initLimit=5\nsyncLimit=2\nserver.1=127.0.0.1:1:2\nserver.3=127.0.0.1:5:6\n';
 
 describe('main.js zoo.cfg', () => {
   const directory = temporaryDirectory();
@@ -75,12 +77,32 @@ describe('main.js zoo.cfg', () => {
       'minSessionTimeout=9000\nmaxSessionTimeout=8000',
       /minSessionTimeout \(9000\) must not be above/,
     ],
-    ['server.1=a:2888:3888\nserver.2=b:2888:3888', /server\.1 describes an ensemble/],
+    ['server.1=a:2888:3888\nserver.2=b:2888:3888', /initLimit is not set/],
+    [`${ENSEMBLE}server.2=127.0.0.1:1:3`, /server\.2 has 127\.0\.0\.1:1 as server\.1 has/],
+    [`${ENSEMBLE}server.2=127.0.0.1:3:4`, /data.myid: the file is missing; write the number of/],
   ])('ends with status 2 and one line for %j', async (line, sentence) => {
     const program = started(runMain([config(`dataDir=${dataDir}\n${line}\n`)]));
     expect(await program.exited).toEqual({ code: 2, signal: null });
     expect(program.output).toMatch(sentence);
     expect(program.output.trim().split('\n')).toHaveLength(1);
+  });
+
+  it('ends with status 2 when myid is none of the servers, or a host of the own line is none', async () => {
+    const member = join(directory.path, 'member');
+    mkdirSync(member);
+    writeFileSync(join(member, 'myid'), '7\n');
+    const text = `dataDir=${member}\n${ENSEMBLE}server.2=127.0.0.1:3:4\n`;
+    const stranger = started(runMain([config(text)]));
+    expect(await stranger.exited).toEqual({ code: 2, signal: null });
+    expect(stranger.output).toMatch(
+      /^configuration: this is server 7, .* are 1, 2, 3: correct myid/,
+    );
+
+    const nowhere = started(runMain([config(`${text}server.7=192.0.2.1:3:4;0\n`)]));
+    expect(await nowhere.exited).toEqual({ code: 2, signal: null });
+    expect(nowhere.output).toMatch(
+      /^configuration: .*EADDRNOTAVAIL.*: this machine has no such address; correct it in the line server\.7/m,
+    );
   });
 
   it('ends with status 2 when the file cannot be read, and says how it is started', async () => {

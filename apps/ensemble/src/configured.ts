@@ -1,6 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
-import { ConfigurationError, readConfiguration, type Configuration } from '@aviary/server';
+import { NodeDisk } from '@aviary/host';
+import type { EnsembleOptions } from '@aviary/nest';
+import {
+  ConfigurationError,
+  memberOptions,
+  readConfiguration,
+  type EnsembleSettings,
+  type ServerOptions,
+} from '@aviary/server';
+import { StorageError, readServerId } from '@aviary/storage';
 
 /** What runs when no file is named: one member for a person at this machine. */
 const DEFAULTS = {
@@ -14,25 +23,55 @@ const DEFAULTS = {
 export const USAGE =
   'usage: main.js [zoo.cfg]  (settings can also come from the environment, as AVIARY_CLIENT_PORT for clientPort)';
 
+/** A member that is configured: with `ensemble` one of several, else one that stands alone. */
+export interface Configured {
+  readonly options: EnsembleOptions & ServerOptions;
+  /** One line for each setting that is not as it may seem. */
+  readonly warnings: readonly string[];
+}
+
 /**
- * The configuration that the command line and the environment ask for; directories are absolute.
+ * What the command line and the environment ask for; directories are absolute. Which of the servers
+ * a member of an ensemble is stands in the file `myid` in its data directory.
  *
  * @throws {ConfigurationError} With one line for the person who started it.
  */
-export function configured(
+export async function configured(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
-): Configuration {
+): Promise<Configured> {
   const [path, ...rest] = args;
   if (rest.length > 0 || path?.startsWith('-') === true) throw new ConfigurationError(USAGE);
-  const configuration =
+  const { options, ensemble, warnings } =
     path === undefined
       ? readConfiguration(null, environment, DEFAULTS)
       : readConfiguration({ name: basename(path), text: readText(path) }, environment);
-  const { options, warnings } = configuration;
   const dataDir = resolve(options.dataDir);
   const dataLogDir = resolve(options.dataLogDir);
-  return { options: { ...options, dataDir, dataLogDir }, warnings };
+  const placed = { ...options, dataDir, dataLogDir };
+  if (ensemble === null) return { options: placed, warnings };
+  return asMember(placed, ensemble, warnings);
+}
+
+async function asMember(
+  options: ServerOptions,
+  ensemble: EnsembleSettings,
+  warnings: readonly string[],
+): Promise<Configured> {
+  const member = memberOptions(options, ensemble, await serverIdIn(options.dataDir));
+  return { options: member.options, warnings: [...warnings, ...member.warnings] };
+}
+
+async function serverIdIn(dataDir: string): Promise<number> {
+  const disk = new NodeDisk();
+  try {
+    return await readServerId(disk, dataDir);
+  } catch (error) {
+    if (error instanceof StorageError) throw new ConfigurationError(error.message);
+    throw error;
+  } finally {
+    disk.close();
+  }
 }
 
 function readText(path: string): string {

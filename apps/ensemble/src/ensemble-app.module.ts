@@ -1,11 +1,10 @@
-import { EnsembleModule } from '@aviary/nest';
-import type { ServerOptions } from '@aviary/server';
+import { EnsembleModule, type EnsembleOptions } from '@aviary/nest';
 import { Module, type DynamicModule } from '@nestjs/common';
 
 /** The application: a member and nothing else. */
 @Module({})
 export class EnsembleAppModule {
-  static with(options: ServerOptions): DynamicModule {
+  static with(options: EnsembleOptions): DynamicModule {
     return { module: EnsembleAppModule, imports: [EnsembleModule.forRoot(options)] };
   }
 }

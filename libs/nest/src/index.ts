@@ -2,6 +2,7 @@
 export { EnsembleModule } from './ensemble/ensemble.module.js';
 export { ENSEMBLE_TRANSPORT, EnsembleTransport } from './ensemble/ensemble.transport.js';
 export type { EnsembleEvents, EnsembleStatus } from './ensemble/ensemble.transport.js';
+export type { EnsembleMode } from './ensemble/hosted-server.js';
 export type { EnsembleOptions } from './ensemble/ensemble-options.js';
 export { NestLog } from './logging/nest-log.js';
 export type {

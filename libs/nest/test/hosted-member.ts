@@ -26,11 +26,11 @@ export class Takedown {
   }
 }
 
-/** A member on a free port, with its data in `dataDir`. */
+/** A member with its data in `dataDir`, on a free port unless the ensemble's lines say another. */
 export function memberIn(dataDir: string, options: EnsembleOptions = {}): DynamicModule {
   return EnsembleModule.forRoot({
     dataDir,
-    clientPort: 0,
+    ...(options.ensemble === undefined ? { clientPort: 0 } : {}),
     tickTimeMs: 500,
     preAllocBytes: 64 << 10,
     ...options,

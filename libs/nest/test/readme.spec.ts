@@ -5,9 +5,11 @@ import * as common from '@nestjs/common';
 import * as core from '@nestjs/core';
 import type { INestApplicationContext, INestMicroservice } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
+import { filter, firstValueFrom, interval } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import * as nest from '../src/index.js';
 import { readmeIn, runExample } from '../../../test/readme-examples.js';
+import { freePort } from '../../../test/free-port.js';
 import { KeptLog, memberIn, Takedown } from './hosted-member.js';
 
 const { text, examples } = readmeIn(join(import.meta.dirname, '..'));
@@ -46,7 +48,7 @@ describe('the README', () => {
   });
 
   it('has these examples', () => {
-    expect(examples).toHaveLength(4);
+    expect(examples).toHaveLength(5);
   });
 
   it('injects a client', async () => {
@@ -77,8 +79,41 @@ describe('the README', () => {
     ]);
   });
 
+  it('hosts the members of an ensemble', async () => {
+    let example = examples[3]!;
+    for (const id of [1, 2, 3]) {
+      const ports = [await freePort(), await freePort(), await freePort()];
+      const line = `127.0.0.1:${ports[0]}:${ports[1]};127.0.0.1:${ports[2]}`;
+      example = example.replace(`zk${id}:2888:3888;2181`, line);
+    }
+    const printed: unknown[][] = [];
+    const members: nest.EnsembleTransport[] = [];
+    for (const id of ['1', '2']) {
+      const dataDir = takedown.directory();
+      const process = { env: { SERVER_ID: id } };
+      const body = example.replace('./data', dataDir);
+      const app = await runExample<INestApplicationContext>(`${body}return app;`, {
+        ...packages,
+        console: { log: (...words: unknown[]) => printed.push(words) },
+        process,
+      });
+      members.push(takedown.app(app).get(nest.EnsembleTransport));
+    }
+    for (const member of members) {
+      await firstValueFrom(member.mode$.pipe(filter(() => member.isUp)));
+    }
+    await using zk = new client.ZooKeeper({ servers: members.map((member) => member.address) });
+    expect(await zk.exists('/')).not.toBeNull();
+    await zk.close();
+    await firstValueFrom(
+      interval(10).pipe(filter(() => printed.some(([, mode]) => mode === 'leader'))),
+    );
+    expect(printed).toContainEqual(['member', 'looking', false]);
+    expect(printed).toContainEqual(['member', 'leader', true]);
+  });
+
   it('hosts a member as a microservice', async () => {
-    const app = await run<INestMicroservice>(examples[3]!);
+    const app = await run<INestMicroservice>(examples[4]!);
     await using zk = new client.ZooKeeper({ servers: app.get(nest.EnsembleTransport).address });
     expect(await zk.exists('/')).not.toBeNull();
   });

@@ -1,18 +1,26 @@
 import { FRAME_BYTES_MAX_DEFAULT, parseProperties } from '@aviary/protocol';
+import { ConfigurationError } from './configuration-error.js';
+import {
+  EnsembleLines,
+  clientPlaceOf,
+  type EnsembleSettings,
+  type GivenClientAddress,
+} from './ensemble-configuration.js';
 import { serverOptions, type ServerOptions } from './options.js';
-import { SETTINGS, environmentName, type OptionsDraft } from './settings.js';
-
-/** A setting has a value that cannot be used. The message is one line that says what to write. */
-export class ConfigurationError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = new.target.name;
-  }
-}
+import {
+  MEMBER_SETTINGS,
+  SETTINGS,
+  environmentName,
+  type Apply,
+  type OptionsDraft,
+} from './settings.js';
+import { UNOFFERED_SETTINGS, remarkOn, type UnofferedSetting } from './unoffered-settings.js';
 
 /** A configuration that was read. */
 export interface Configuration {
   readonly options: ServerOptions;
+  /** The ensemble that the server is to be a member of; null: it stands alone. */
+  readonly ensemble: EnsembleSettings | null;
   /** One line for each setting that is passed over. */
   readonly warnings: readonly string[];
 }
@@ -27,55 +35,56 @@ export interface ConfigurationSource {
 
 const PREFIX = 'zookeeper.';
 const ENVIRONMENT_PREFIX = 'AVIARY_';
-
-/** Settings of ZooKeeper that make no difference to a server that stands alone. */
-const IDLE_SETTINGS = new Set([
-  'initLimit',
-  'syncLimit',
-  'electionAlg',
-  'connectToLearnerMasterLimit',
-  'leaderServes',
-  'cnxTimeout',
-  'standaloneEnabled',
-  'reconfigEnabled',
-  'quorumListenOnAllIPs',
-]);
-
-/** The same for names that stand for many. */
-const IDLE_PREFIXES = ['admin.', 'metricsProvider.', 'quorum.', 'nio.', 'netty.', 'jvm.'];
-
-function isIdle(key: string): boolean {
-  return IDLE_SETTINGS.has(key) || IDLE_PREFIXES.some((prefix) => key.startsWith(prefix));
-}
+const KNOWN_SETTINGS = [...SETTINGS.keys(), ...MEMBER_SETTINGS.keys(), ...UNOFFERED_SETTINGS];
 
 class Reading {
-  readonly draft: OptionsDraft = { limits: {} };
-  readonly warnings: string[] = [];
+  readonly draft: OptionsDraft = { limits: {}, member: {} };
+  readonly lines = new EnsembleLines();
+  private readonly remarks: (string | UnofferedSetting)[] = [];
+  private readonly given = new Set<string>();
 
   apply(key: string, value: string, where: string): void {
-    const apply = SETTINGS.get(key);
-    if (apply === undefined) {
-      this.passOver(key, where);
-      return;
-    }
+    this.given.add(key);
+    const apply = SETTINGS.get(key) ?? MEMBER_SETTINGS.get(key);
+    if (EnsembleLines.has(key)) this.lines.take(key, value, where);
+    else if (apply === undefined) this.remarks.push({ key, value, where });
+    else this.put(apply, key, value, where);
+  }
+
+  private put(apply: Apply, key: string, value: string, where: string): void {
     const problem = apply(this.draft, value);
     if (problem !== null) {
       throw new ConfigurationError(`${where}: ${key} ${problem}, and is "${value}"`);
     }
+    if (MEMBER_SETTINGS.has(key)) this.remarks.push({ key, value, where });
   }
 
-  private passOver(key: string, where: string): void {
-    if (/^(server|group|weight)\.\d+$/.test(key)) {
-      throw new ConfigurationError(
-        `${where}: ${key} describes an ensemble of several members, which this version cannot join; ` +
-          'remove the server lines to run one member by itself',
-      );
-    }
-    this.warnings.push(
-      isIdle(key)
-        ? `${where}: ${key} makes no difference to a server that stands alone.`
-        : `${where}: ${key} is not a setting of this server and is passed over.`,
+  /** What holds unless something else is said. */
+  applyDefault(key: string, value: string): void {
+    SETTINGS.get(key)?.(this.draft, value);
+  }
+
+  remark(sentence: string): void {
+    this.remarks.push(sentence);
+  }
+
+  /** `clientPort` and its address, where they are said and not only defaults. */
+  get client(): GivenClientAddress {
+    const { clientAddress, clientPort } = this.draft;
+    return {
+      ...(this.given.has('clientPortAddress') && clientAddress !== undefined
+        ? { address: clientAddress }
+        : {}),
+      ...(this.given.has('clientPort') && clientPort !== undefined ? { port: clientPort } : {}),
+    };
+  }
+
+  /** What is to be said of all that was read, in that order. */
+  warnings(isMember: boolean): string[] {
+    const remarks = this.remarks.map((remark) =>
+      typeof remark === 'string' ? remark : remarkOn(remark, isMember),
     );
+    return [...remarks.filter((remark) => remark !== null), ...this.lines.warnings];
   }
 }
 
@@ -92,12 +101,21 @@ export function readConfiguration(
   defaults: Readonly<Record<string, string>> = {},
 ): Configuration {
   const reading = new Reading();
-  for (const [key, value] of Object.entries(defaults)) reading.apply(key, value, 'defaults');
+  for (const [key, value] of Object.entries(defaults)) reading.applyDefault(key, value);
   // Unless an address is given ZooKeeper listens on all of them.
   if (source !== null) reading.draft.clientAddress = null;
   if (source !== null) readFile(reading, source);
   readEnvironment(reading, environment);
-  return { options: complete(reading), warnings: reading.warnings };
+  const { settings, lone } = reading.lines.finish(reading.draft.member, reading.client);
+  const isMember = settings !== null;
+  if (lone !== null && reading.client.port === undefined) {
+    Object.assign(reading.draft, clientPlaceOf(lone));
+  }
+  return {
+    options: complete(reading),
+    ensemble: settings,
+    warnings: reading.warnings(isMember),
+  };
 }
 
 function readFile(reading: Reading, { name, text }: ConfigurationSource): void {
@@ -107,7 +125,7 @@ function readFile(reading: Reading, { name, text }: ConfigurationSource): void {
     const where = `${name} line ${line}`;
     reading.apply(setting, value, where);
     if (seen.has(setting)) {
-      reading.warnings.push(`${where}: ${setting} stands twice; this value is the one that holds.`);
+      reading.remark(`${where}: ${setting} stands twice; this value is the one that holds.`);
     }
     seen.add(setting);
   }
@@ -117,13 +135,19 @@ function readEnvironment(
   reading: Reading,
   environment: Readonly<Record<string, string | undefined>>,
 ): void {
-  const settings = new Map([...SETTINGS.keys()].map((key) => [environmentName(key), key]));
+  const settings = new Map(KNOWN_SETTINGS.map((key) => [environmentName(key), key]));
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith(ENVIRONMENT_PREFIX) || value === undefined) continue;
-    const key = settings.get(name);
-    if (key === undefined) reading.warnings.push(`environment: ${name} is not a setting.`);
+    const key = settings.get(name) ?? ensembleKeyOf(name);
+    if (key === undefined) reading.remark(`environment: ${name} is not a setting.`);
     else reading.apply(key, value, `environment ${name}`);
   }
+}
+
+/** `server.3` for `AVIARY_SERVER_3`. */
+function ensembleKeyOf(name: string): string | undefined {
+  const [, kind = '', id = ''] = /^AVIARY_(SERVER|GROUP|WEIGHT)_(\d+)$/.exec(name) ?? [];
+  return kind === '' ? undefined : `${kind.toLowerCase()}.${id}`;
 }
 
 function complete({ draft }: Reading): ServerOptions {
@@ -134,7 +158,7 @@ function complete({ draft }: Reading): ServerOptions {
   }
   if (draft.minSessionTimeoutMs === -1) delete draft.minSessionTimeoutMs;
   if (draft.maxSessionTimeoutMs === -1) delete draft.maxSessionTimeoutMs;
-  const { isAuthEnforced = false, ...given } = draft;
+  const { isAuthEnforced = false, member: _member, ...given } = draft;
   if (isAuthEnforced && given.enforcedAuthSchemes === undefined) {
     throw new ConfigurationError(
       'enforce.auth.enabled is yes, but enforce.auth.schemes is not set: name the schemes, such as digest',

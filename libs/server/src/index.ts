@@ -1,8 +1,11 @@
 export { ClientPort } from './client-port.js';
-export { ConfigurationError, readConfiguration } from './configuration.js';
+export { readConfiguration } from './configuration.js';
 export type { Configuration, ConfigurationSource } from './configuration.js';
+export { ConfigurationError } from './configuration-error.js';
 export type { EnsembleOptions } from './ensemble/ensemble-options.js';
 export { EnsembleServer, type MemberMode } from './ensemble/ensemble-server.js';
+export { memberOptions, readEnsemble } from './ensemble-configuration.js';
+export type { EnsembleSettings, GivenClientAddress } from './ensemble-configuration.js';
 export { metrics } from './metrics.js';
 export { FOUR_LETTER_WORDS_DEFAULT, LIMITS_DEFAULT, serverOptions } from './options.js';
 export type { ServerLimits, ServerOptions } from './options.js';

@@ -1,4 +1,4 @@
-import { FOUR_LETTER_WORDS } from '@aviary/protocol';
+import { FOUR_LETTER_WORDS, type EnsembleRole } from '@aviary/protocol';
 import type { ServerLimits, ServerOptions } from './options.js';
 
 /** Options as far as they are given. */
@@ -8,15 +8,28 @@ export type GivenOptions = Partial<Omit<ServerOptions, 'limits'>> & {
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
+/** What only a member of an ensemble is told, as far as it is given. */
+export interface MemberDraft {
+  /** `initLimit`; 0 is as if it were not given. */
+  initLimitTicks?: number;
+  /** `syncLimit`; the same. */
+  syncLimitTicks?: number;
+  electionPortBindRetry?: number;
+  peerType?: EnsembleRole;
+  /** `standaloneEnabled`: whether a lone participant stands alone. */
+  isStandaloneEnabled?: boolean;
+}
+
 /** The options that the settings fill in. */
 export type OptionsDraft = Writable<Partial<Omit<ServerOptions, 'limits'>>> & {
   limits: Writable<Partial<ServerLimits>>;
+  member: MemberDraft;
   /** `enforce.auth.enabled`: whether the schemes that are named are enforced. */
   isAuthEnforced?: boolean;
 };
 
 /** Puts the value of a setting into a draft; returns what is wrong with it, or null. */
-type Apply = (draft: OptionsDraft, value: string) => string | null;
+export type Apply = (draft: OptionsDraft, value: string) => string | null;
 
 const HOUR_MS = 3_600_000;
 const UNIT_MS: Readonly<Record<string, number>> = {
@@ -94,6 +107,13 @@ const enforcedSchemes: Apply = (draft, value) => {
   return null;
 };
 
+const peerType: Apply = ({ member }, value) => {
+  const role = value.toLowerCase();
+  if (role !== 'participant' && role !== 'observer') return 'must be participant or observer';
+  member.peerType = role;
+  return null;
+};
+
 /** What cannot be kept must not be promised: passing it over would leave the door open. */
 const notOffered: Apply = (_draft, value) =>
   OFF.has(value.toLowerCase()) ? null : 'must be no, since this server has no SASL login';
@@ -134,6 +154,18 @@ export const SETTINGS: ReadonlyMap<string, Apply> = new Map<string, Apply>([
     'znode.container.maxNeverUsedIntervalMs',
     integer(0, INT_MAX, (draft, value) => (draft.containerNeverUsedMs = value)),
   ],
+]);
+
+/** The settings that make a difference to a member of an ensemble only. */
+export const MEMBER_SETTINGS: ReadonlyMap<string, Apply> = new Map<string, Apply>([
+  ['initLimit', integer(0, INT_MAX, ({ member }, v) => (member.initLimitTicks = v))],
+  ['syncLimit', integer(0, INT_MAX, ({ member }, v) => (member.syncLimitTicks = v))],
+  [
+    'electionPortBindRetry',
+    integer(0, INT_MAX, ({ member }, v) => (member.electionPortBindRetry = v)),
+  ],
+  ['peerType', peerType],
+  ['standaloneEnabled', toggle(({ member }, v) => (member.isStandaloneEnabled = v))],
 ]);
 
 /** The name of a setting in the environment: `AVIARY_` and its words in capitals. */

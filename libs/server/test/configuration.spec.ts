@@ -131,8 +131,10 @@ describe('a setting that this server does not have', () => {
     ]);
   });
 
-  it('but asks for an ensemble is refused, not passed over', () => {
-    expect(() => fromFile('server.1=a:2888:3888')).toThrow(/zoo\.cfg line 2: server\.1 .*ensemble/);
+  it('but names a file with the servers of an ensemble is refused, not passed over', () => {
+    expect(() => fromFile('dynamicConfigFile=zoo.cfg.dynamic.100')).toThrow(
+      'zoo.cfg line 2: dynamicConfigFile is not offered: write the lines of that file, server.N=..., in its place',
+    );
   });
 
   it('but asks for more safety than it has is refused, not passed over', () => {

@@ -2,16 +2,31 @@ import { resolve } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
 import { DirectoryClaim, NodeDisk, NodeNetwork, SystemClock, SystemRandom } from '@aviary/host';
-import { StandaloneServer, serverOptions, type ServerOptions } from '@aviary/server';
+import type { EnsembleServer, ServerOptions, StandaloneServer } from '@aviary/server';
+import {
+  concat,
+  distinctUntilChanged,
+  filter,
+  interval,
+  map,
+  of,
+  startWith,
+  takeUntil,
+  type Observable,
+} from 'rxjs';
 import { ENSEMBLE_OPTIONS } from './ensemble.module-definition.js';
 import type { EnsembleOptions } from './ensemble-options.js';
+import { hostedServer, modeOf, type EnsembleMode } from './hosted-server.js';
 import { NestLog } from '../logging/nest-log.js';
 import { processEnvironment, processGauges } from './process-gauges.js';
 
 /** Marks handlers that belong to the client port; it has none, since its protocol is ZooKeeper's. */
 export const ENSEMBLE_TRANSPORT = Symbol('aviary:ensemble');
 
-/** Where a member stands. */
+/** How often it is looked whether a member has become something else. */
+const MODE_SAMPLE_MS = 50;
+
+/** Where a member stands: one that is `serving` has its ports open, and its clients come and go. */
 export type EnsembleStatus = 'starting' | 'serving' | 'stopped' | 'failed';
 
 /** What {@link EnsembleTransport.on} can tell. */
@@ -37,7 +52,7 @@ export class EnsembleTransport
   private readonly disk = new NodeDisk();
   private readonly network = new NodeNetwork();
   private readonly serverOptions: ServerOptions;
-  private readonly server: StandaloneServer;
+  private readonly server: StandaloneServer | EnsembleServer;
   private readonly failureListeners: ((reason: string) => void)[] = [];
   private isServing = false;
   private hasFailed = false;
@@ -48,10 +63,8 @@ export class EnsembleTransport
 
   constructor(@Inject(ENSEMBLE_OPTIONS) private readonly options: EnsembleOptions) {
     super();
-    const limits = withoutUndefined(options.limits ?? {});
-    this.serverOptions = serverOptions({ ...withoutUndefined(options), limits });
-    this.server = new StandaloneServer(
-      this.serverOptions,
+    const { server, options: complete } = hostedServer(
+      options,
       {
         clock: new SystemClock(),
         random: new SystemRandom(),
@@ -63,6 +76,37 @@ export class EnsembleTransport
       },
       (reason) => this.fail(reason),
     );
+    this.server = server;
+    this.serverOptions = complete;
+  }
+
+  /** What the member is now; null before it listens, and once it is over. */
+  get mode(): EnsembleMode | null {
+    return this.isServing ? modeOf(this.server) : null;
+  }
+
+  /**
+   * Whether clients are served at this moment, for health checks: a member of an ensemble that has
+   * no leader, since too few others can be reached, serves nobody though its port is open.
+   */
+  get isUp(): boolean {
+    return this.mode !== null && this.mode !== 'looking';
+  }
+
+  /**
+   * The mode now, then after every change. Cold; what does not last may be skipped, the latest never
+   * is. Completes with null once the member is over.
+   */
+  get mode$(): Observable<EnsembleMode | null> {
+    const isOver = this.status.pipe(
+      filter((status) => status === 'stopped' || status === 'failed'),
+    );
+    const samples = interval(MODE_SAMPLE_MS).pipe(
+      startWith(0),
+      map(() => this.mode),
+      takeUntil(isOver),
+    );
+    return concat(samples, of(null)).pipe(distinctUntilChanged());
   }
 
   /** Where a client on this machine connects: `host:port`. Only while it serves. */
@@ -77,7 +121,10 @@ export class EnsembleTransport
     return ['::', '0.0.0.0'].includes(this.server.address.address);
   }
 
-  /** Recovers the data and opens the client port; a second call joins the first. */
+  /**
+   * Recovers the data and opens the ports; a second call joins the first. A member of an ensemble
+   * serves its clients later, once it has a leader: see {@link isUp}.
+   */
   start(): Promise<void> {
     this.starting ??= this.open();
     return this.starting;
@@ -105,7 +152,7 @@ export class EnsembleTransport
   }
 
   /** The server itself. */
-  override unwrap<T = StandaloneServer>(): T {
+  override unwrap<T = StandaloneServer | EnsembleServer>(): T {
     return this.server as T;
   }
 
@@ -113,7 +160,9 @@ export class EnsembleTransport
     this._status$.next('starting');
     await this.refuseTakenPort();
     await this.claimDirectories();
+    this.refuseIfClosed();
     await this.server.start();
+    this.refuseIfClosed();
     this.isServing = true;
     this._status$.next('serving');
   }
@@ -131,6 +180,10 @@ export class EnsembleTransport
     await listener.close();
   }
 
+  private refuseIfClosed(): void {
+    if (this.stopping !== null) throw new Error('The member was closed while it was starting.');
+  }
+
   /** Before recovery touches what another member may be writing, on whatever port. */
   private async claimDirectories(): Promise<void> {
     const { dataDir, dataLogDir } = this.serverOptions;
@@ -139,9 +192,11 @@ export class EnsembleTransport
   }
 
   private async shut(): Promise<void> {
-    await this.starting?.catch(() => undefined);
     if (this.isServing) await this.closeClients(this.address);
+    this.isServing = false;
+    // A start may be waiting, for instance for an election port, and ends with this.
     await this.server.stop();
+    await this.starting?.catch(() => undefined);
     this.disk.close();
     for (const claim of this.claims) await claim.release();
     if (!this.hasFailed) this._status$.next('stopped');
@@ -162,11 +217,4 @@ export class EnsembleTransport
       onFailure(reason);
     }
   }
-}
-
-/** What callers leave undefined, for instance from an environment, is as if it were not there. */
-function withoutUndefined<T extends object>(options: T): T {
-  return Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined),
-  ) as T;
 }

@@ -26,5 +26,5 @@ function withFacts(
   message: string,
   facts?: Readonly<Record<string, unknown>>,
 ): [string, ...unknown[]] {
-  return facts === undefined ? [message] : [message, facts];
+  return facts === undefined || Object.keys(facts).length === 0 ? [message] : [message, facts];
 }
