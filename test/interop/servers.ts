@@ -126,9 +126,14 @@ export class TestServer {
     writeFileSync(this.configuration, `${lines.join('\n')}\n`);
   }
 
+  /** A server with an empty directory that does not run yet. */
+  static prepare(kind: ServerKind, port: number, settings: Settings): TestServer {
+    return new TestServer(kind, port, settings);
+  }
+
   /** Starts a server with an empty directory and waits until it serves. */
   static async start(kind: ServerKind, settings: Settings = {}): Promise<TestServer> {
-    const server = new TestServer(kind, await freePort(), settings);
+    const server = TestServer.prepare(kind, await freePort(), settings);
     await server.start();
     return server;
   }
@@ -154,10 +159,15 @@ export class TestServer {
 
   /** Starts again on what is in the directory, perhaps as the other kind; waits until it serves. */
   async start(kind: ServerKind = this.kind): Promise<void> {
+    this.launch(kind);
+    await this.untilServing();
+  }
+
+  /** As {@link start}, without waiting: it may need others to serve. */
+  launch(kind: ServerKind = this.kind): void {
     this.kind = kind;
     const [file = '', ...args] = command(kind, this.configuration, this.settings);
     this.program = Program.start(file, args, { environment: { NO_COLOR: '1' } });
-    await this.untilServing(this.program);
   }
 
   /** Asks it to end, as a service manager does. */
@@ -225,7 +235,9 @@ export class TestServer {
     return this.program;
   }
 
-  private async untilServing(program: Program): Promise<void> {
+  /** @throws {Error} It has ended, or takes too long. */
+  async untilServing(): Promise<void> {
+    const program = this.running;
     const deadline = performance.now() + START_MS;
     while (program.isRunning && performance.now() < deadline) {
       const answer = await askWord(this.port, 'srvr', this.address);

@@ -11,12 +11,15 @@ import time
 from kazoo.client import KazooClient, KazooState
 from kazoo.exceptions import (
     BadVersionError,
+    ConnectionClosedError,
+    ConnectionLoss,
     NoAuthError,
     NodeExistsError,
     NoNodeError,
     NotEmptyError,
     RolledBackError,
     RuntimeInconsistency,
+    SessionExpiredError,
 )
 from kazoo.protocol.states import EventType
 from kazoo.security import make_digest_acl
@@ -235,6 +238,34 @@ def expiry():
     zk.retry(zk.get_children, "/")
     assert zk.client_id[0] != session[0]
     assert zk.exists("/expiring") is None
+    zk.stop()
+
+
+def writes_on():
+    """Writes in one session until it is told to stop; then all that was acknowledged is there."""
+    patient = {"max_tries": -1, "delay": 0.01, "backoff": 1, "max_delay": 0.01}
+    zk = connected(connection_retry=patient, randomize_hosts=True)
+    session = zk.client_id
+    zk.create("/written", b"")
+    zk.create("/mine", b"", ephemeral=True)
+    told = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.readline(), told.set()), daemon=True).start()
+    acknowledged, number = set(), 0
+    while not told.is_set():
+        number += 1
+        try:
+            zk.create(f"/written/{number}", b"x")
+            acknowledged.add(str(number))
+        except (ConnectionLoss, ConnectionClosedError, SessionExpiredError):
+            time.sleep(0.01)
+        if len(acknowledged) == 1:
+            say("writes")
+        time.sleep(0.002)
+    zk.sync("/written")
+    lost = acknowledged - set(zk.get_children("/written"))
+    assert not lost, sorted(lost)
+    assert zk.client_id == session
+    assert zk.exists("/mine").ephemeralOwner == session[0]
     zk.stop()
 
 
