@@ -23,6 +23,7 @@ import { finishInstallation, install } from './installation.js';
 import { purge } from './purge.js';
 import { recover, type Recovered } from './recovery.js';
 import type { RecoveryTarget } from './recovery-target.js';
+import { finishSettingAside, setAside } from './setting-aside.js';
 import { looksWhole } from './snapshot-reader.js';
 import { writeSnapshot, type SnapshotSource } from './snapshot-writer.js';
 import { TransactionLog, type LogListener, type TransactionLogOptions } from './transaction-log.js';
@@ -141,6 +142,41 @@ export class DataDirectory {
   }
 
   /**
+   * Puts everything that this server has of the history into directories `damaged-<n>` beside it,
+   * where it stays for an operator, so that the next {@link recover} begins with nothing. For a
+   * member of an ensemble whose recovery failed with what {@link isRepairable} says is repairable;
+   * from then on it {@link isRejoining}. Which leader it promised to follow it still knows.
+   *
+   * @returns The directories; none, if there was nothing.
+   * @throws {DiskError} The process must end; {@link recover} of the next goes on where this ended.
+   */
+  async setAside(): Promise<string[]> {
+    this.assertNoLog();
+    return setAside(this.files);
+  }
+
+  /**
+   * Whether this member may know less than it has acknowledged, and so must neither vote nor lead.
+   * Also after restarts, until {@link endRejoin}.
+   */
+  isRejoining(): Promise<boolean> {
+    return this.files.rejoin.isSet();
+  }
+
+  /** Notes that this member has lost what it had, durably: {@link isRejoining}. */
+  beginRejoin(): Promise<void> {
+    return this.files.rejoin.begin();
+  }
+
+  /**
+   * Ends it: the history of a leader that was elected without this member is on its disk, durably,
+   * and so is the epoch of that leader.
+   */
+  endRejoin(): Promise<void> {
+    return this.files.rejoin.end();
+  }
+
+  /**
    * Reads logged transactions behind `after`, also while the log is written and purged; not while
    * history is cut or replaced. Close it.
    */
@@ -191,13 +227,18 @@ export class DataDirectory {
     const { pending } = this.files;
     const change = await pending.read();
     if (change === null) return;
-    log.warn(`The ${change.kind} that was under way at the last stop is finished first.`);
+    log.warn('What was being done to the history at the last stop is finished first.', {
+      ...change,
+    });
     switch (change.kind) {
       case 'truncation':
         await finishTruncation(this.files, change.zxid, change.snapshot);
         break;
       case 'installation':
         await finishInstallation(this.files, change.zxid);
+        break;
+      case 'settingAside':
+        await finishSettingAside(this.files, change.number);
         break;
     }
     await pending.end();

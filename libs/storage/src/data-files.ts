@@ -4,12 +4,14 @@ import { joinPath, logFiles, snapshotFiles, type NamedFile } from './file-names.
 import { HistoryOriginFile } from './history-origin.js';
 import { PendingChangeFile } from './pending-change.js';
 import type { RecoverySource } from './recovery-target.js';
+import { RejoinMark } from './rejoin-mark.js';
 
 /** The files of a server: where its history is, and what is noted beside it. */
 export class DataFiles {
   readonly mark: DurableMarkFile;
   readonly origin: HistoryOriginFile;
   readonly pending: PendingChangeFile;
+  readonly rejoin: RejoinMark;
 
   constructor(
     readonly disk: Disk,
@@ -20,6 +22,7 @@ export class DataFiles {
     this.mark = new DurableMarkFile(disk, logDirectory, clock);
     this.origin = new HistoryOriginFile(disk, snapshotDirectory);
     this.pending = new PendingChangeFile(disk, snapshotDirectory);
+    this.rejoin = new RejoinMark(disk, snapshotDirectory);
   }
 
   /** Both directories, or the one that is both. */

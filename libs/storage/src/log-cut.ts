@@ -5,20 +5,20 @@ import { joinPath, type NamedFile } from './file-names.js';
 import { scanLog } from './log-scanner.js';
 import { syncFile } from './whole-file.js';
 
-/** A place in a log file: just behind a record. */
-export interface LogPlace {
+/** A log of which something stays. */
+export interface KeptLog {
   readonly file: NamedFile;
+  /** Just behind the last record that stays. */
   readonly offset: number;
+  /** Whether what stands there has to go. */
+  readonly isCut: boolean;
 }
 
-/** What has to go so that no log holds a transaction behind some zxid. */
+/** What has to be done so that no log holds a transaction behind some zxid. Oldest files first. */
 export interface LogCut {
-  /** Files of which nothing stays, oldest first. */
+  /** Files of which nothing stays. */
   readonly doomed: readonly NamedFile[];
-  /** Where the others end that hold more, oldest first. */
-  readonly shortened: readonly LogPlace[];
-  /** The end of the last transaction that stays; null: none does. */
-  readonly newest: LogPlace | null;
+  readonly kept: readonly KeptLog[];
 }
 
 /** Finds out what has to go so that nothing behind `zxid` is in `logs`. Changes nothing. */
@@ -29,32 +29,26 @@ export async function planLogCut(
   zxid: Zxid,
 ): Promise<LogCut> {
   const doomed: NamedFile[] = [];
-  const shortened: LogPlace[] = [];
-  let newest: LogPlace | null = null;
+  const kept: KeptLog[] = [];
   for (const file of logs) {
-    const end = file.zxid > zxid ? null : await scanUpTo(disk, directory, file, zxid);
-    if (end === null) {
-      doomed.push(file);
-    } else if (end !== 'unreadable') {
-      const place = { file, offset: end.offset };
-      if (end.holdsMore) shortened.push(place);
-      newest = place;
-    }
+    const end = file.zxid > zxid ? 'empty' : await endUpTo(disk, directory, file, zxid);
+    if (end === 'empty') doomed.push(file);
+    else if (end !== 'unreadable') kept.push(end);
   }
-  return { doomed, shortened, newest };
+  return { doomed, kept };
 }
 
-/** Where the records up to `zxid` end; null: the file holds later ones only, or none. */
-async function scanUpTo(
+/** What of a log stays. */
+async function endUpTo(
   disk: Disk,
   directory: string,
   file: NamedFile,
   zxid: Zxid,
-): Promise<{ readonly offset: number; readonly holdsMore: boolean } | 'unreadable' | null> {
+): Promise<KeptLog | 'empty' | 'unreadable'> {
   try {
-    const end = await scanLog(disk, joinPath(directory, file.name), () => undefined, zxid);
-    if (end.lastZxid === null) return null;
-    return { offset: end.offset, holdsMore: end.why === 'beyond' };
+    const path = joinPath(directory, file.name);
+    const { lastZxid, offset, why } = await scanLog(disk, path, () => undefined, zxid);
+    return lastZxid === null ? 'empty' : { file, offset, isCut: why === 'beyond' };
   } catch (error) {
     // What is no log brings nothing back. Where it is needed, recovery refuses it.
     if (error instanceof StorageError) return 'unreadable';
@@ -70,20 +64,21 @@ async function scanUpTo(
 export async function cutLogs(
   disk: Disk,
   directory: string,
-  { doomed, shortened, newest }: LogCut,
+  { doomed, kept }: LogCut,
   mark: DurableMarkFile,
 ): Promise<void> {
-  // The mark is to be true: what stays may have been left by a server that waits for no sync.
-  if (newest !== null) await syncFile(disk, joinPath(directory, newest.file.name));
-  // Set back first of all, or recovery takes what is going to go for a loss.
-  await mark.setBack(newest === null ? null : { log: newest.file.zxid, offset: newest.offset });
+  // A server that waits for no sync may have left them, or a process that was killed had cut them.
+  for (const { file } of kept) await syncFile(disk, joinPath(directory, file.name));
+  // Set back before anything goes, or recovery takes it for a loss.
+  const newest = kept.at(-1);
+  await mark.setBack(newest ? { log: newest.file.zxid, offset: newest.offset } : null);
   // From the end, each durable before the next: a power cut must not leave a hole.
   for (const { name } of [...doomed].reverse()) {
     await disk.remove(joinPath(directory, name));
     await disk.syncDirectory(directory);
   }
-  for (const { file, offset } of [...shortened].reverse()) {
-    await cutFile(disk, joinPath(directory, file.name), offset);
+  for (const { file, isCut, offset } of [...kept].reverse()) {
+    if (isCut) await cutFile(disk, joinPath(directory, file.name), offset);
   }
 }
 

@@ -11,7 +11,9 @@ export type PendingChange =
   /** Everything behind `zxid` goes, and every snapshot newer than `snapshot`; null: every one. */
   | { readonly kind: 'truncation'; readonly zxid: Zxid; readonly snapshot: Zxid | null }
   /** The snapshot of `zxid`, which stands under its unfinished name, replaces the history. */
-  | { readonly kind: 'installation'; readonly zxid: Zxid };
+  | { readonly kind: 'installation'; readonly zxid: Zxid }
+  /** The whole history goes into the directories with this number. */
+  | { readonly kind: 'settingAside'; readonly number: number };
 
 /**
  * A file that says what is being done to the files around it. Everything that it takes is ready and
@@ -58,22 +60,23 @@ function formatChange(change: PendingChange): string {
     }
     case 'installation':
       return `installation of snapshot 0x${formatZxid(change.zxid)}`;
+    case 'settingAside':
+      return `setting aside of everything as number ${change.number}`;
   }
 }
 
 function parseChange(line: string): PendingChange | null {
-  const truncation = /^truncation to 0x([0-9a-f]+) upon snapshot (?:0x([0-9a-f]+)|none)$/.exec(
-    line,
-  );
+  const truncation = /^truncation to 0x([0-9a-f]+) upon snapshot (none|0x[0-9a-f]+)$/.exec(line);
   if (truncation !== null) {
-    const [, zxid, snapshot] = truncation as unknown as [string, string, string | undefined];
+    const [, zxid, snapshot] = truncation;
     return {
       kind: 'truncation',
       zxid: parseInt(zxid, 16),
-      snapshot: snapshot === undefined ? null : parseInt(snapshot, 16),
+      snapshot: snapshot === 'none' ? null : parseInt(snapshot, 16),
     };
   }
   const installation = /^installation of snapshot 0x([0-9a-f]+)$/.exec(line);
-  if (installation === null) return null;
-  return { kind: 'installation', zxid: parseInt(installation[1], 16) };
+  if (installation !== null) return { kind: 'installation', zxid: parseInt(installation[1], 16) };
+  const settingAside = /^setting aside of everything as number (\d+)$/.exec(line);
+  return settingAside && { kind: 'settingAside', number: Number(settingAside[1]) };
 }

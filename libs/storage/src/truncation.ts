@@ -96,8 +96,9 @@ function impossible(
 }
 
 /** Behind the last transaction nothing stays: neither padding, nor what only later logs explained. */
-function endingNeatly(plan: LogCut): LogCut {
-  const { newest, shortened } = plan;
-  if (newest === null || shortened.includes(newest)) return plan;
-  return { ...plan, shortened: [...shortened, newest] };
+function endingNeatly({ doomed, kept }: LogCut): LogCut {
+  return {
+    doomed,
+    kept: kept.map((log, i) => (i === kept.length - 1 ? { ...log, isCut: true } : log)),
+  };
 }

@@ -88,8 +88,8 @@ export class MemoryDisk implements Disk {
     const start = `${directory}/`;
     const names = [...this.files.keys()]
       .filter((path) => path.startsWith(start))
-      .map((path) => path.slice(start.length));
-    return Promise.resolve(names);
+      .map((path) => path.slice(start.length).split('/', 1)[0]!);
+    return Promise.resolve([...new Set(names)]);
   }
 
   makeDirectory(): Promise<void> {
