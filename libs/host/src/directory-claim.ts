@@ -8,6 +8,8 @@ const SOCKET_NAME = 'aviary.socket';
 /** Longer names of sockets are cut by some systems, without a word. */
 const SOCKET_NAME_BYTES_MAX = 100;
 const ATTEMPTS_MAX = 5;
+/** What connecting says where nobody listens: all else, such as EACCES, may hide who does. */
+const DEAD_CODES: readonly (string | undefined)[] = ['ECONNREFUSED', 'ENOENT', 'ENOTSOCK'];
 
 /** Another process holds the directory. */
 export class DirectoryTakenError extends Error {
@@ -72,14 +74,15 @@ function listen(path: string): Promise<Server | string> {
   return new Promise((resolve) => {
     const server = createServer((socket) => socket.destroy());
     server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'UNKNOWN'));
-    server.listen(path, () => {
+    // A member of another user has to be told, too, that this one lives.
+    server.listen({ path, readableAll: true, writableAll: true }, () => {
       server.unref();
       resolve(server);
     });
   });
 }
 
-/** Whether somebody listens there. */
+/** Whether somebody listens there, or may. */
 function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
@@ -87,7 +90,9 @@ function answers(path: string): Promise<boolean> {
       socket.destroy();
       resolve(true);
     });
-    socket.once('error', () => resolve(false));
+    socket.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(!DEAD_CODES.includes(error.code)),
+    );
   });
 }
 
