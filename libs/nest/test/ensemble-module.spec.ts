@@ -4,7 +4,7 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { ZooKeeper } from '@aviary/client';
 import { DiskError, type DiskFile } from '@aviary/foundation';
-import { NodeDisk } from '@aviary/host';
+import { DirectoryClaim, NodeDisk } from '@aviary/host';
 import { StandaloneServer } from '@aviary/server';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -34,6 +34,15 @@ afterEach(async () => {
 async function started(...imports: DynamicModule[]) {
   const module = await Test.createTestingModule({ imports }).setLogger(new KeptLog()).compile();
   return takedown.app(await module.init());
+}
+
+/** What every file in a directory holds, and the names of all else. */
+function contentsOf(directory: string): string[] {
+  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' }).sort();
+  return names.map((name) => {
+    const path = join(directory, name);
+    return statSync(path).isFile() ? readFileSync(path).toString('hex') : name;
+  });
 }
 
 /** Whether somebody listens at `address`. */
@@ -71,9 +80,59 @@ describe('a hosted member', () => {
     const second = await Test.createTestingModule({ imports: [memberIn(directory)] })
       .setLogger(new KeptLog())
       .compile();
+    takedown.app(second);
+    const before = contentsOf(directory);
     await expect(second.init()).rejects.toThrow(`${directory} is in use by another process`);
+    expect(contentsOf(directory)).toEqual(before);
     await using zk = new ZooKeeper({ servers: first.get(EnsembleTransport).address });
     await zk.create('/kept', 'yes');
+  });
+
+  it('keeps others out of both its directories, and lets go of those that it had when it fails', async () => {
+    const [data, log, other] = [takedown.directory(), takedown.directory(), takedown.directory()];
+    const first = await started(memberIn(data, { dataLogDir: log }));
+    const sharing = [
+      [memberIn(data, { dataLogDir: other }), data],
+      [memberIn(other, { dataLogDir: log }), log],
+    ] as const;
+    for (const [imported, taken] of sharing) {
+      const module = await Test.createTestingModule({ imports: [imported] })
+        .setLogger(new KeptLog())
+        .compile();
+      takedown.app(module);
+      await expect(module.init()).rejects.toThrow(`${taken} is in use by another process`);
+      await module.close();
+    }
+    await first.close();
+    for (const free of [data, log, other]) await (await DirectoryClaim.take(free)).release();
+  });
+
+  it('lets go of its directory also when it is closed while it starts', async () => {
+    const directory = takedown.directory();
+    const module = await Test.createTestingModule({ imports: [memberIn(directory)] })
+      .setLogger(new KeptLog())
+      .compile();
+    takedown.app(module);
+    const member = module.get(EnsembleTransport);
+    const refused = expect(member.start()).rejects.toThrow('closed while it was starting');
+    await member.close();
+    await refused;
+    await (await DirectoryClaim.take(directory)).release();
+  });
+
+  it('keeps others out until its last file is closed', async () => {
+    const directory = takedown.directory();
+    const app = await started(memberIn(directory));
+    const server = app.get(EnsembleTransport).unwrap();
+    const stop = server.stop.bind(server);
+    const stopped: string[] = [];
+    server.stop = async () => {
+      await stop();
+      await DirectoryClaim.take(directory).catch((error: unknown) => stopped.push(String(error)));
+    };
+    await app.close();
+    expect(stopped).toEqual([expect.stringContaining(`${directory} is in use`)]);
+    await (await DirectoryClaim.take(directory)).release();
   });
 
   it('finds its data again', async () => {
@@ -113,13 +172,7 @@ describe('a hosted member', () => {
     const directory = takedown.directory();
     const first = await started(memberIn(directory));
     const clientPort = Number(first.get(EnsembleTransport).address.split(':')[1]);
-    const files = () => readdirSync(directory, { recursive: true, encoding: 'utf8' }).sort();
-    const contents = () =>
-      files().map((name) => {
-        const path = join(directory, name);
-        return statSync(path).isFile() ? readFileSync(path).toString('hex') : name;
-      });
-    const before = contents();
+    const before = contentsOf(directory);
     const module = await Test.createTestingModule({
       imports: [memberIn(directory, { clientPort })],
     })
@@ -127,7 +180,7 @@ describe('a hosted member', () => {
       .compile();
     takedown.app(module);
     await expect(module.init()).rejects.toThrow(new RegExp(`EADDRINUSE.*${clientPort}`));
-    expect(contents()).toEqual(before);
+    expect(contentsOf(directory)).toEqual(before);
   });
 });
 
