@@ -139,7 +139,6 @@ export class ClientConnection
     this.pause.remove(PauseReason.output);
     this.runDeferred();
     this.server.flushOutputs();
-    this.countHeld();
   }
 
   onClosed(): void {
@@ -415,7 +414,6 @@ export class ClientConnection
       endReply(out, at, xid, server.tree.lastZxid, results.error);
       this.countSent();
       this.runDeferred();
-      if (this.countedBytes > 0) this.countHeld();
     }
     if (isEnd && this.session !== null) server.sessionEnded(this.session);
   }
@@ -457,6 +455,7 @@ export class ClientConnection
       }
     }
     order.relax();
+    if (this.countedBytes > 0) this.countHeld();
   }
 
   // Watches:

@@ -2,9 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import { AddWatchMode, ErrorCode, OpCode } from '@aviary/protocol';
 import {
   addWatch,
+  check,
   closeSession,
   create,
   createEphemeral,
+  exists,
   getData,
   multi,
   ping,
@@ -13,7 +15,7 @@ import {
   type Request,
 } from './requests.js';
 import { ServerWorld } from './server-world.js';
-import type { WireClient } from './wire-client.js';
+import { isEvent, type WireClient } from './wire-client.js';
 
 const NOTHING = new Uint8Array(0);
 const MEGABYTE = 1 << 20;
@@ -35,6 +37,8 @@ async function slowClient(world: ServerWorld): Promise<WireClient> {
   client.send(...Array.from({ length: 10 }, () => getData('/large')));
   return client;
 }
+
+const large = (count: number) => Array.from({ length: count }, () => getData('/large'));
 
 const queuedBytes = (client: WireClient) => client.link.server.queuedBytes;
 
@@ -94,6 +98,45 @@ describe('a client that does not read its answers', () => {
     await world.reach(() => client.pending >= 30);
   });
 
+  it('is heard when it takes the last of what waits for it', async () => {
+    const world = await worldWithLargeNode();
+    const client = await world.session({ timeoutMs: 4_000 });
+    client.link.stopReading();
+    client.send(getData('/'));
+    await world.pass(3_000);
+    client.link.startReading();
+    await world.pass(3_000);
+    expect(client.isClosed).toBe(false);
+    await world.pass(3_000);
+    expect(client.isClosed).toBe(true);
+  });
+
+  it('is read on while what waits for it is little', async () => {
+    const world = await worldWithLargeNode();
+    const [client, other] = [await world.session(), await world.session()];
+    client.link.stopReading();
+    client.send(getData('/'));
+    expect(queuedBytes(client)).toBeGreaterThan(0);
+    client.send(create('/made'));
+    expect((await other.call(sync('/'))).err).toBe(ErrorCode.ok);
+    expect((await other.call(exists('/made'))).err).toBe(ErrorCode.ok);
+  });
+
+  it('has its writes made as soon as the reads before them are answered', async () => {
+    const world = await worldWithLargeNode();
+    const [client, other] = [await world.session(), await world.session()];
+    client.link.stopReading();
+    // Of answers as long as these it is sent two that it does not take.
+    client.send(...large(2), create('/first'), ...large(2), create('/second'));
+    await other.done(sync('/'));
+    expect((await other.call(exists('/first'))).err).toBe(ErrorCode.ok);
+    expect((await other.call(exists('/second'))).err).toBe(ErrorCode.noNode);
+    client.link.read(queuedBytes(client));
+    await other.done(sync('/'));
+    expect((await other.call(exists('/second'))).err).toBe(ErrorCode.ok);
+    expect(queuedBytes(client)).toBeGreaterThan(LARGE);
+  });
+
   it('is closed some time after its last answer, when the server closes', async () => {
     const world = await worldWithLargeNode();
     const client = await world.session();
@@ -107,7 +150,6 @@ describe('a client that does not read its answers', () => {
 });
 
 describe('the answers to a client that reads slowly', () => {
-  const large = (count: number) => Array.from({ length: count }, () => getData('/large'));
   const set = setData('/large', new Uint8Array(LARGE - 1));
 
   /** Sends all in one chunk, reads nothing for a while, and then everything. */
@@ -150,6 +192,60 @@ describe('the answers to a client that reads slowly', () => {
     ]);
   });
 
+  it('keep a read behind its write, though the sync behind it waits for others', async () => {
+    const world = await worldWithLargeNode();
+    const [client, other] = [await world.session(), await world.session()];
+    world.slowCommits(100, 'all');
+    other.send(create('/other'));
+    client.link.stopReading();
+    const read = getData('/large');
+    const xids = client.send(...large(20), setData('/large', NOTHING), read, sync('/'), read);
+    // Nothing is left under way but what waits for the client.
+    await other.reply();
+    client.link.startReading();
+    const replies = await client.replies(xids.length);
+    expect(replies.map(({ xid }) => xid)).toEqual(xids);
+  });
+
+  it('to a sync wait for others, also after writes of its own have waited', async () => {
+    const world = await worldWithLargeNode();
+    const [client, other] = [await world.session(), await world.session()];
+    client.link.stopReading();
+    const xids = client.send(...large(3), set);
+    client.link.startReading();
+    await client.replies(xids.length);
+    world.slowCommits(100, 'all');
+    other.send(create('/other'));
+    client.send(sync('/'), exists('/other'));
+    const [, found] = await client.replies(2);
+    expect(found!.err).toBe(ErrorCode.ok);
+  });
+
+  it('are still to come to so many requests as were not answered', async () => {
+    const world = await worldWithLargeNode();
+    const client = await world.session();
+    client.link.stopReading();
+    client.send(...large(20), set, ...large(2));
+    const [connection] = world.port.connections;
+    expect(connection!.outstanding).toBe(18 + 1 + 2);
+    client.link.startReading();
+    await client.replies(20 + 1 + 2);
+    expect(connection!.outstanding).toBe(0);
+  });
+
+  it('end with that to what no client may send: no write behind it is made', async () => {
+    const world = await worldWithLargeNode();
+    const client = await world.session();
+    client.link.stopReading();
+    const xids = client.send(...large(20), check('/'), create('/behind'));
+    client.link.startReading();
+    await client.closed();
+    const replies = await client.replies(client.pending);
+    expect(replies.map(({ xid }) => xid)).toEqual(xids.slice(0, 21));
+    const other = await world.session();
+    expect((await other.call(exists('/behind'))).err).toBe(ErrorCode.noNode);
+  });
+
   it('end with that to the end of the session, whatever stands behind it', async () => {
     const [got, sent] = await answersTo(...large(20), closeSession, ...large(2));
     expect(got).toEqual(sent!.slice(0, 21));
@@ -179,6 +275,25 @@ describe('a client that does not read what it watches', () => {
     expect(good.takeFrames()).toHaveLength(1_201);
     expect(world.port.tree.watches.size).toBe(1);
     expect(world.port.connectionsCut).toBe(1);
+  });
+
+  it('is not read either while it has much to take, and then is', async () => {
+    const world = await ServerWorld.start({ server: { limits: { outputHighBytes: 10_000 } } });
+    const [slow, writer] = [await world.session(), await world.session()];
+    await slow.done(addWatch('/', AddWatchMode.persistentRecursive));
+    slow.link.stopReading();
+    await writer.done(create('/a'));
+    for (let i = 0; queuedBytes(slow) <= 10_000; i++) {
+      await writer.done(setData('/a', ''));
+      expect(i).toBeLessThan(1_000);
+    }
+    slow.send(ping);
+    expect(slow.link.unreadBytes).toBeGreaterThan(0);
+    expect(world.port.heldBytes).toBe(queuedBytes(slow));
+    slow.link.startReading();
+    await world.reach(() => slow.link.unreadBytes === 0);
+    expect(isEvent(slow.takeFrames().at(-1)!)).toBe(false);
+    expect(world.port.heldBytes).toBe(0);
   });
 
   it('is cut off in the middle of a transaction that has too much to tell', async () => {
@@ -237,6 +352,29 @@ describe('what the server holds for all clients together', () => {
     for (let i = 0; i < 60; i++) (await world.session()).sendRaw(half);
     expect(world.port.heldBytes).toBeLessThanOrEqual(4 * MEGABYTE);
     expect((await other.call(getData('/'))).err).toBe(ErrorCode.ok);
+  });
+
+  it('counts requests that wait for a write', async () => {
+    const world = await ServerWorld.start({ server: { limits: { heldBytesMax: 4 * MEGABYTE } } });
+    const clients = await world.sessions(60);
+    world.slowCommits(1_000, 'all');
+    for (const [i, client] of clients.entries()) {
+      client.send(create(`/n${i}`), sync('p'.repeat(200_000)));
+    }
+    expect(world.port.heldBytes).toBeGreaterThan(3 * MEGABYTE);
+    expect(world.port.heldBytes).toBeLessThanOrEqual(4 * MEGABYTE);
+    expect(world.port.connectionsCut).toBeGreaterThan(0);
+  });
+
+  it('is nothing again when everybody has taken everything', async () => {
+    const world = await worldWithLargeNode();
+    const client = await world.session();
+    client.link.stopReading();
+    client.send(getData('/large'));
+    expect(world.port.heldBytes).toBe(queuedBytes(client));
+    client.link.startReading();
+    expect(client.pending).toBe(1);
+    expect(world.port.heldBytes).toBe(0);
   });
 
   it('is nothing again when everybody has gone', async () => {
