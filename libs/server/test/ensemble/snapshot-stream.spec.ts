@@ -42,7 +42,7 @@ describe('a snapshot between two packets', () => {
 
   it('must end as snapshots do', () => {
     const damaged = Buffer.from(bytes);
-    damaged[bytes.length - 4] ^= 1;
+    damaged.writeUInt8(damaged.readUInt8(bytes.length - 4) ^ 1, bytes.length - 4);
     expect(() => loader().stream.push(damaged, 0, damaged.length)).toThrow('does not end');
   });
 });
