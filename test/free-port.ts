@@ -4,7 +4,8 @@ import { createServer } from 'node:net';
 const PORT_MIN = 20_000;
 const PORT_MAX = 32_000;
 
-function isFree(port: number): Promise<boolean> {
+/** Whether nobody listens at a port of this machine. */
+export function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', () => resolve(false));
@@ -18,4 +19,11 @@ export async function freePort(): Promise<number> {
     const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN));
     if (await isFree(port)) return port;
   }
+}
+
+/** As many ports of that kind, all different. */
+export async function freePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) ports.add(await freePort());
+  return [...ports];
 }

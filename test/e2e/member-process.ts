@@ -57,8 +57,12 @@ export interface StartedMember {
   readonly pid: number;
 }
 
-/** Starts `npm start` with its data in `dataDir`; resolves when it serves. */
-export async function npmStart(dataDir: string, port: number): Promise<StartedMember> {
+/** Starts `npm start`, with its data in `dataDir`, and with its arguments. */
+export function npmStart(
+  dataDir: string,
+  port: number,
+  args: readonly string[] = [],
+): RunningProgram {
   const environment = {
     ...process.env,
     AVIARY_DATA_DIR: dataDir,
@@ -66,9 +70,14 @@ export async function npmStart(dataDir: string, port: number): Promise<StartedMe
     NO_COLOR: '1',
     NODE_OPTIONS: '',
   };
+  const command = ['start', ...(args.length > 0 ? ['--', ...args] : [])];
   // A group of its own: whatever becomes of npm, what it started can be ended with it.
-  const child = spawn('npm', ['start'], { cwd: root, env: environment, detached: true });
-  const program = new RunningProgram(child);
+  return new RunningProgram(spawn('npm', command, { cwd: root, env: environment, detached: true }));
+}
+
+/** Starts one member that stands alone by `npm start`; resolves when it serves. */
+export async function npmStartAlone(dataDir: string, port: number): Promise<StartedMember> {
+  const program = npmStart(dataDir, port, ['--members', '1']);
   const [, address = ''] = await program.printed(/serves ZooKeeper clients at (\S+)\n/);
   const [, pid = ''] = await program.printed(/process +(\d+)\n/);
   return { program, address, pid: Number(pid) };
@@ -79,7 +88,16 @@ export function runMain(
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
 ): RunningProgram {
-  const main = join(root, 'apps/ensemble/dist/main.js');
+  return runProgram('main.js', args, environment);
+}
+
+/** Runs a built program of `apps/ensemble`. */
+export function runProgram(
+  name: 'main.js' | 'start.main.js',
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): RunningProgram {
+  const main = join(root, 'apps/ensemble/dist', name);
   const child = spawn(process.execPath, [main, ...args], {
     env: { ...process.env, NO_COLOR: '1', NODE_OPTIONS: '', ...environment },
   });

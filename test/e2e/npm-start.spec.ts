@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { freePort } from '../free-port.js';
 import {
   endGroup,
-  npmStart,
+  npmStartAlone,
   temporaryDirectory,
   type RunningProgram,
   type StartedMember,
@@ -47,7 +47,7 @@ class Writer {
   }
 }
 
-describe('npm start', () => {
+describe('npm start -- --members 1', () => {
   const programs: RunningProgram[] = [];
   const directory = temporaryDirectory();
 
@@ -60,7 +60,7 @@ describe('npm start', () => {
     // A restarted server must come back where its clients look.
     const port = await freePort();
     const start = async (): Promise<StartedMember> => {
-      const member = await npmStart(directory.path, port);
+      const member = await npmStartAlone(directory.path, port);
       programs.push(member.program);
       return member;
     };

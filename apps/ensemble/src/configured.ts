@@ -23,6 +23,9 @@ const DEFAULTS = {
 export const USAGE =
   'usage: main.js [zoo.cfg]  (settings can also come from the environment, as AVIARY_CLIENT_PORT for clientPort)';
 
+/** Variables by their names, as of a process. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /** A member that is configured: with `ensemble` one of several, else one that stands alone. */
 export interface Configured {
   readonly options: EnsembleOptions & ServerOptions;
@@ -38,7 +41,7 @@ export interface Configured {
  */
 export async function configured(
   args: readonly string[],
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Environment,
 ): Promise<Configured> {
   const [path, ...rest] = args;
   if (rest.length > 0 || path?.startsWith('-') === true) throw new ConfigurationError(USAGE);

@@ -35,14 +35,19 @@ export function fail({ sentence, status }: Failure): never {
  * Closes at SIGTERM and at Ctrl-C, and ends the process. Ctrl-C under npm can arrive twice at once;
  * what comes later is a person who will not wait.
  *
+ * @param hurry Called when that person is there, before the process ends.
  * @returns Whether it was told to stop.
  */
-export function stopAtSignals(close: () => Promise<unknown>): () => boolean {
+export function stopAtSignals(
+  close: () => Promise<unknown>,
+  hurry: () => void = () => undefined,
+): () => boolean {
   let toldMs: number | null = null;
   const stop = () => {
     if (toldMs !== null) {
-      if (performance.now() - toldMs > SIGNAL_REPEAT_MS) process.exit(EXIT_IMPATIENT);
-      return;
+      if (performance.now() - toldMs <= SIGNAL_REPEAT_MS) return;
+      hurry();
+      process.exit(EXIT_IMPATIENT);
     }
     toldMs = performance.now();
     close().then(
@@ -57,28 +62,28 @@ export function stopAtSignals(close: () => Promise<unknown>): () => boolean {
 
 function greeting(transport: EnsembleTransport, { options }: Configured): string {
   const { address, listensEverywhere } = transport;
+  const { dataDir, ensemble, serverId } = options;
   const reach = listensEverywhere
     ? ', and on every interface: whoever reaches the port may use what no ACL protects'
     : '';
-  const { ensemble, serverId } = options;
-  const words =
-    ensemble === undefined || typeof ensemble === 'string'
-      ? [`Aviary serves ZooKeeper clients at ${address}${reach}`]
-      : [
+  const self = [`  process  ${process.pid}`, `  data     ${dataDir}`];
+  const lines =
+    typeof ensemble === 'object'
+      ? [
           `Aviary is server ${serverId} of ${ensemble.members.size} and listens for ZooKeeper clients at ${address}${reach}`,
-          '  leader   clients are served once the servers have elected one: four-letter word srvr tells',
+          ...self,
+          'Clients are served while most of the servers run. Stop with Ctrl-C.',
+        ]
+      : [
+          `Aviary serves ZooKeeper clients at ${address}${reach}`,
+          ...self,
+          '',
+          'Try next, in another terminal:',
+          '  npm run demo                        several services that share one lock',
+          `  zkCli.sh -server ${address}   any ZooKeeper client works`,
+          'Stop with Ctrl-C.',
         ];
-  return [
-    ...words,
-    `  process  ${process.pid}`,
-    `  data     ${options.dataDir}`,
-    '',
-    'Try next, in another terminal:',
-    '  npm run demo                        several services that share one lock',
-    `  zkCli.sh -server ${address}   any ZooKeeper client works`,
-    'Stop with Ctrl-C.',
-    '',
-  ].join('\n');
+  return `${lines.join('\n')}\n`;
 }
 
 /** Prints what `mntr` tells, without a connection. */

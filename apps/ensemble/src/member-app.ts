@@ -1,5 +1,5 @@
 import { EnsembleTransport } from '@aviary/nest';
-import { Logger, type INestMicroservice, type LogLevel } from '@nestjs/common';
+import { Logger, type INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { AsyncMicroserviceOptions } from '@nestjs/microservices';
 import type { Configured } from './configured.js';
@@ -12,18 +12,13 @@ export interface MemberApp {
 }
 
 /** Makes the application, and logs what is to be said of its configuration. */
-export async function memberApp(
-  { options, warnings }: Configured,
-  levels?: LogLevel[],
-): Promise<MemberApp> {
-  if (levels !== undefined) Logger.overrideLogger(levels);
+export async function memberApp({ options, warnings }: Configured): Promise<MemberApp> {
   const logger = new Logger('Configuration');
   for (const warning of warnings) logger.warn(warning);
   const app = await NestFactory.createMicroservice<AsyncMicroserviceOptions>(
     EnsembleAppModule.with(options),
     {
       abortOnError: false,
-      ...(levels === undefined ? {} : { logger: levels }),
       inject: [EnsembleTransport],
       useFactory: (strategy: EnsembleTransport) => ({ strategy }),
     },

@@ -4,7 +4,7 @@ import { ZooKeeper } from '@aviary/client';
 import { ConfigurationError, EnsembleServer } from '@aviary/server';
 import { Test } from '@nestjs/testing';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { freePort } from '../../../test/free-port.js';
+import { freePorts } from '../../../test/free-port.js';
 import { EnsembleTransport, type EnsembleOptions } from '../src/index.js';
 import { KeptLog, memberIn, Takedown } from './hosted-member.js';
 
@@ -20,10 +20,9 @@ afterEach(() => takedown.run());
 
 /** Lines of an ensemble on ports that nobody has. */
 async function serverLines(): Promise<string> {
-  const ports = new Set<number>();
-  while (ports.size < 3 * SERVERS) ports.add(await freePort());
+  const ports = await freePorts(3 * SERVERS);
   const lines = Array.from({ length: SERVERS }, (_, index) => {
-    const [quorumPort, electionPort, clientPort] = [...ports].slice(3 * index);
+    const [quorumPort, electionPort, clientPort] = ports.slice(3 * index);
     return `server.${index + 1}=127.0.0.1:${quorumPort}:${electionPort};127.0.0.1:${clientPort}`;
   });
   return lines.join('\n');

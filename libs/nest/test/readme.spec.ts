@@ -9,7 +9,7 @@ import { filter, firstValueFrom, interval } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import * as nest from '../src/index.js';
 import { readmeIn, runExample } from '../../../test/readme-examples.js';
-import { freePort } from '../../../test/free-port.js';
+import { freePorts } from '../../../test/free-port.js';
 import { KeptLog, memberIn, Takedown } from './hosted-member.js';
 
 const { text, examples } = readmeIn(join(import.meta.dirname, '..'));
@@ -82,7 +82,7 @@ describe('the README', () => {
   it('hosts the members of an ensemble', async () => {
     let example = examples[3]!;
     for (const id of [1, 2, 3]) {
-      const ports = [await freePort(), await freePort(), await freePort()];
+      const ports = await freePorts(3);
       const line = `127.0.0.1:${ports[0]}:${ports[1]};127.0.0.1:${ports[2]}`;
       example = example.replace(`zk${id}:2888:3888;2181`, line);
     }
