@@ -51,6 +51,7 @@ describe('adoptAccepted', () => {
   });
 
   it('leaves nothing open behind when the stream closes', async () => {
+    const before = await openSockets();
     for (let round = 0; round < 20; round++) {
       const { server, accepted, client } = await serverWithClient();
       const incoming = new StreamProbe(adoptAccepted(accepted));
@@ -58,7 +59,8 @@ describe('adoptAccepted', () => {
       server.close();
       await Promise.all([incoming.untilClosed(), once(client, 'close'), once(server, 'close')]);
     }
-    expect(openSockets()).toBe(0);
+    // What other tests of this process have left may close meanwhile.
+    expect(await openSockets()).toBeLessThanOrEqual(before);
   });
 
   it('keeps bytes that came before it was started', async () => {
@@ -114,6 +116,8 @@ describe('adoptWhole', () => {
   });
 });
 
-function openSockets(): number {
+/** Sockets of the process, once those that were just closed are gone. */
+async function openSockets(): Promise<number> {
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
   return process.getActiveResourcesInfo().filter((kind) => kind.startsWith('TCP')).length;
 }
