@@ -28,6 +28,9 @@ export const shared = {
 
 export default {
   ...shared,
+  // What a test file of ES modules has loaded stays in its process: after so much the next file gets a
+  // new one, or the collector of garbage would do nothing else in the end.
+  workerIdleMemoryLimit: '800MB',
   testMatch: [
     '<rootDir>/{libs,recipes,apps}/*/test/**/*.spec.ts',
     '<rootDir>/test/*.spec.ts',
