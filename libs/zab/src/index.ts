@@ -1,5 +1,6 @@
 export { Broadcast } from './broadcast/broadcast.js';
 export { LeadershipConfirmation } from './broadcast/leadership-confirmation.js';
+export { PendingSyncs } from './broadcast/pending-syncs.js';
 export { Election } from './election/election.js';
 export type { ElectionInput, ElectionOptions, ElectionOutput } from './election/election-io.js';
 export type { ElectionConfig, VersionedQuorum } from './election/electorate.js';

@@ -83,7 +83,7 @@ describe('a leader', () => {
     expect(active.logged(z(1))).toBe(0);
     expect(active.acknowledge(2, z(1), 0)).toBe(0);
     expect(active.requestSync(0)).toBe(0);
-    expect(active.answerableSync).toBe(0);
+    expect(active.confirmedSync).toBe(0);
     expect(() => active.propose(z(2))).toThrow(AssertionError);
     expect(leader.step({ kind: 'tick' }, 1)).toEqual([]);
   });

@@ -19,37 +19,28 @@ describe('confirming leadership', () => {
     expect(confirmation.request()).toBe(1);
     expect(confirmation.isRoundDue).toBe(true);
     for (const id of [2, 3, 4, 5]) confirmation.answered(id);
-    expect(confirmation.answerable(10)).toBe(0);
+    expect(confirmation.confirmed).toBe(0);
     pingAll(10);
     confirmation.answered(2);
-    expect(confirmation.answerable(10)).toBe(0);
+    expect(confirmation.confirmed).toBe(0);
     confirmation.answered(3);
-    expect(confirmation.answerable(10)).toBe(1);
+    expect(confirmation.confirmed).toBe(1);
   });
 
-  it('answers all requests of one round together, and later ones later', () => {
+  it('confirms all requests of one round together, and later ones later', () => {
     confirmation.request();
     expect(confirmation.request()).toBe(2);
     pingAll(10);
     expect(confirmation.request()).toBe(3);
     confirmation.answered(2);
     confirmation.answered(3);
-    expect(confirmation.answerable(10)).toBe(2);
+    expect(confirmation.confirmed).toBe(2);
     pingAll(10);
     confirmation.answered(4);
     confirmation.answered(4);
-    expect(confirmation.answerable(10)).toBe(2);
+    expect(confirmation.confirmed).toBe(2);
     confirmation.answered(2);
-    expect(confirmation.answerable(10)).toBe(3);
-  });
-
-  it('waits until what was proposed before is committed', () => {
-    confirmation.request();
-    pingAll(12);
-    confirmation.answered(2);
-    confirmation.answered(3);
-    expect(confirmation.answerable(11)).toBe(0);
-    expect(confirmation.answerable(12)).toBe(1);
+    expect(confirmation.confirmed).toBe(3);
   });
 
   it('takes acknowledgements of proposals that were made after the round began', () => {
@@ -57,15 +48,15 @@ describe('confirming leadership', () => {
     pingAll(12);
     confirmation.acknowledged(2, 12);
     confirmation.acknowledged(3, 12);
-    expect(confirmation.answerable(12)).toBe(0);
+    expect(confirmation.confirmed).toBe(0);
     confirmation.acknowledged(2, 13);
     confirmation.request();
     pingAll(20);
     confirmation.acknowledged(3, 14);
-    expect(confirmation.answerable(20)).toBe(1);
+    expect(confirmation.confirmed).toBe(1);
     confirmation.acknowledged(3, 21);
     confirmation.acknowledged(2, 21);
-    expect(confirmation.answerable(20)).toBe(2);
+    expect(confirmation.confirmed).toBe(2);
   });
 
   it('does not count those without a vote, twice the same, or answers to nothing', () => {
@@ -77,7 +68,7 @@ describe('confirming leadership', () => {
     confirmation.answered(9);
     confirmation.answered(2);
     confirmation.answered(2);
-    expect(confirmation.answerable(0)).toBe(0);
+    expect(confirmation.confirmed).toBe(0);
   });
 
   it('does not take the answers of a new connection for those of the old one', () => {
@@ -87,7 +78,7 @@ describe('confirming leadership', () => {
     confirmation.forget(3);
     confirmation.answered(2);
     confirmation.answered(3);
-    expect(confirmation.answerable(0)).toBe(0);
+    expect(confirmation.confirmed).toBe(0);
   });
 
   it('keeps few rounds under way, and leaves who does not answer', () => {
@@ -110,19 +101,19 @@ describe('confirming leadership', () => {
     confirmation.changeVerifiers([new Majority([1, 6, 7])]);
     confirmation.answered(2);
     confirmation.answered(3);
-    expect(confirmation.answerable(0)).toBe(0);
+    expect(confirmation.confirmed).toBe(0);
     expect(confirmation.isRoundDue).toBe(true);
     confirmation.beginRound(0);
     confirmation.pinged(6);
     confirmation.answered(6);
-    expect(confirmation.answerable(0)).toBe(1);
+    expect(confirmation.confirmed).toBe(1);
   });
 
   it('needs nobody where the ensemble is one server', () => {
     const alone = new LeadershipConfirmation(1, [new Majority([1])]);
     alone.request();
-    expect(alone.answerable(0)).toBe(0);
+    expect(alone.confirmed).toBe(0);
     alone.beginRound(0);
-    expect(alone.answerable(0)).toBe(1);
+    expect(alone.confirmed).toBe(1);
   });
 });

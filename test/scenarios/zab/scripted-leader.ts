@@ -4,6 +4,7 @@ import {
   Leader,
   Majority,
   NO_EPOCH,
+  PendingSyncs,
   planSync,
   type LeaderInput,
   type LeaderOutput,
@@ -28,7 +29,7 @@ export class ScriptedLeader implements Scripted {
   private readonly live = new Map<string, LearnerRole>();
   private lastProcessed: Zxid = 0;
   private committed: Zxid = 0;
-  private answered = 0;
+  private readonly syncs = new PendingSyncs<number>();
   private snapshotForced = false;
   /** Histories that are sent only when the scenario says so. */
   private held: Map<string, Zxid> | null = null;
@@ -125,18 +126,25 @@ export class ScriptedLeader implements Scripted {
   }
 
   private sync(): string[] {
-    const ticket = this.leader!.active!.requestSync(this.nowMs);
+    const active = this.leader!.active!;
+    const ticket = active.requestSync(this.nowMs);
     if (ticket === 0) return ['refuse the sync'];
+    this.syncs.push(ticket, active.lastProposed, ticket);
     const lines = [`sync ${ticket}`];
-    if (this.leader!.active!.isConfirmationDue) lines.push(...this.step({ kind: 'confirm' }));
+    if (active.isConfirmationDue) lines.push(...this.step({ kind: 'confirm' }));
     return [...lines, ...this.answers()];
   }
 
   private answers(): string[] {
-    const answerable = this.leader?.active?.answerableSync ?? 0;
+    const active = this.leader?.active;
+    if (!active) return [];
+    const { applicable, committed, confirmedSync } = active;
     const lines: string[] = [];
-    while (this.answered < answerable) lines.push(`answer sync ${++this.answered}`);
-    return lines;
+    for (;;) {
+      const ticket = this.syncs.take(applicable, committed, confirmedSync);
+      if (ticket === null) return lines;
+      lines.push(`answer sync ${ticket}`);
+    }
   }
 
   private commitThrough(through: Zxid): string[] {

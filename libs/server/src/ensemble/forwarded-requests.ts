@@ -91,7 +91,7 @@ export class ForwardedRequests {
   }
 
   private sync(link: LearnerLink): void {
-    this.writes.sync({ onApplied: () => link.syncAnswer() });
+    this.writes.syncForLearner({ onApplied: () => link.syncAnswer() });
   }
 
   private refusalOf(link: LearnerLink, request: ForwardedRequest, nowMs: number): number {

@@ -3,7 +3,7 @@ import type { JuteReader, JuteWriter } from '@aviary/jute';
 import { TXN_HEADER_BYTES } from '@aviary/protocol';
 import type { LogBatch, TransactionLog } from '@aviary/storage';
 import type { OutstandingChanges, RequestOrigin, RequestPreparer } from '@aviary/znodes';
-import type { ActiveEpoch } from '@aviary/zab';
+import { PendingSyncs, type ActiveEpoch } from '@aviary/zab';
 import type { LatencyMeter } from '../latency-meter.js';
 import type { ServerLimits } from '../options.js';
 import type { BarrierOwner, WritePath } from '../write-path.js';
@@ -42,8 +42,10 @@ export class LeaderWrites implements WritePath {
   private isOver = false;
   /** Who waits for a transaction without owning it; the zxids ascend. */
   private readonly barriers: { readonly zxid: Zxid; readonly owner: BarrierOwner }[] = [];
-  /** Who waits for a confirmation of leadership; the tickets ascend. */
-  private readonly syncs: { readonly ticket: number; readonly owner: BarrierOwner }[] = [];
+  /** Syncs of our own clients, to be answered when what was before them is applied. */
+  private readonly syncs = new PendingSyncs<BarrierOwner>();
+  /** Syncs of learners, to be answered when they are told of what was before them. */
+  private readonly learnerSyncs = new PendingSyncs<BarrierOwner>();
 
   constructor(
     private readonly state: MemberState,
@@ -113,11 +115,20 @@ export class LeaderWrites implements WritePath {
   }
 
   sync(owner: BarrierOwner): boolean {
+    this.request(owner, this.syncs);
+    return true;
+  }
+
+  /** As {@link sync}, for a learner: `owner` hears when all before it was told, and nothing later. */
+  syncForLearner(owner: BarrierOwner): void {
+    this.request(owner, this.learnerSyncs);
+  }
+
+  private request(owner: BarrierOwner, syncs: PendingSyncs<BarrierOwner>): void {
     const ticket = this.isOver ? 0 : this.epoch.requestSync(this.clock.monotonicMs());
     // Without a ticket nobody is answered: this server is about to find out that it does not lead.
-    if (ticket > 0) this.syncs.push({ ticket, owner });
+    if (ticket > 0) syncs.push(ticket, this.epoch.lastProposed, owner);
     this.openTurn();
-    return true;
   }
 
   /** The log has `batch`. */
@@ -127,25 +138,29 @@ export class LeaderWrites implements WritePath {
     this.advance();
   }
 
-  /** Applies what may be, and answers what can be; says nothing new to anybody but our clients. */
+  /** Tells learners what is committed, applies what may be, and answers what can be. */
   advance(): void {
     if (this.isOver) return;
-    const { epoch, sink, state } = this;
-    sink.commit(epoch.committed);
-    const through = epoch.applicable;
-    const { history } = state;
+    const { committed } = this.epoch;
+    this.answerLearnerSyncs(committed);
+    this.sink.commit(committed);
+    const through = this.epoch.applicable;
+    const { history, tree } = this.state;
     let transactions = 0;
     let bytes = 0;
     const nowMs = this.clock.monotonicMs();
     while (history.pending > 0 && history.pendingZxid <= through) {
+      if (this.syncs.firstAfter < history.pendingZxid) {
+        this.answerSyncs(history.pendingZxid - 1, committed);
+      }
       history.selectPending();
       bytes += history.end - history.start;
       this.applyOne(nowMs);
-      history.settle(sink.heldAfter);
+      history.settle(this.sink.heldAfter);
       transactions++;
     }
-    if (transactions > 0) this.changes.applied(state.tree.lastZxid);
-    this.answerSyncs();
+    if (transactions > 0) this.changes.applied(tree.lastZxid);
+    if (this.syncs.size > 0) this.answerSyncs(through, committed);
     this.listener.onApplied(transactions, bytes);
   }
 
@@ -171,11 +186,23 @@ export class LeaderWrites implements WritePath {
     }
   }
 
-  private answerSyncs(): void {
-    if (this.syncs.length === 0) return;
-    const answerable = this.epoch.answerableSync;
-    while (this.syncs.length > 0 && this.syncs[0].ticket <= answerable) {
-      this.syncs.shift()?.owner.onApplied();
+  private answerSyncs(applied: Zxid, committed: Zxid): void {
+    const { confirmedSync } = this.epoch;
+    for (;;) {
+      const owner = this.syncs.take(applied, committed, confirmedSync);
+      if (owner === null) return;
+      owner.onApplied();
+    }
+  }
+
+  private answerLearnerSyncs(committed: Zxid): void {
+    const { learnerSyncs, sink } = this;
+    while (learnerSyncs.firstAfter <= committed) {
+      const after = learnerSyncs.firstAfter;
+      const owner = learnerSyncs.take(after, committed, this.epoch.confirmedSync);
+      if (owner === null) return;
+      sink.commit(after);
+      owner.onApplied();
     }
   }
 
@@ -211,6 +238,6 @@ export class LeaderWrites implements WritePath {
     if (this.epoch.isConfirmationDue) this.sink.confirm();
     this.sink.flush();
     this.log.flush();
-    if (this.syncs.length > 0) this.advance();
+    if (this.syncs.size > 0 || this.learnerSyncs.size > 0) this.advance();
   };
 }

@@ -127,6 +127,8 @@ export class LearnerWrites implements WritePath {
     let transactions = 0;
     let bytes = 0;
     while (history.pending > 0 && history.pendingZxid <= through) {
+      // A session's write behind its sync must not be answered before.
+      if (this.answered.length > 0) this.passSyncs();
       history.selectPending();
       bytes += history.end - history.start;
       this.applyOne(nowMs);

@@ -33,7 +33,7 @@ export class LeadershipConfirmation {
   private roundNumber = 0;
   private tickets = 0;
   private ticketInRound = 0;
-  private answeredTicket = 0;
+  private confirmedTicket = 0;
   /** For each follower, the rounds that had begun when its unanswered pings were sent. */
   private readonly pings = new Map<ServerId, number[]>();
 
@@ -94,23 +94,21 @@ export class LeadershipConfirmation {
   changeVerifiers(verifiers: readonly QuorumVerifier[]): void {
     this.shown = new QuorumPositions(verifiers);
     this.rounds.length = 0;
-    this.ticketInRound = this.answeredTicket;
+    this.ticketInRound = this.confirmedTicket;
   }
 
   /**
-   * The last ticket whose request may be answered, with everything before it: leadership is
-   * confirmed, and what was proposed before is committed and applied up to `applied`.
+   * The last ticket after whose request leadership was confirmed, and so for all before it. What was
+   * proposed before the request has to be committed, too, before that is answered.
    */
-  answerable(applied: Zxid): number {
+  get confirmed(): number {
     const { rounds, shown } = this;
     let passed = 0;
-    while (passed < rounds.length) {
-      const { number, lastProposed, ticket } = rounds[passed];
-      if (number > shown.agreed || lastProposed > applied) break;
-      this.answeredTicket = ticket;
+    while (passed < rounds.length && rounds[passed].number <= shown.agreed) {
+      this.confirmedTicket = rounds[passed].ticket;
       passed++;
     }
     if (passed > 0) rounds.splice(0, passed);
-    return this.answeredTicket;
+    return this.confirmedTicket;
   }
 }

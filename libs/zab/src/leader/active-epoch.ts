@@ -86,8 +86,12 @@ export class ActiveEpoch {
   }
 
   /**
-   * A `sync` has come. Returns its ticket: it may be answered once {@link answerableSync} is as high.
-   * The host says `confirm` at the end of each turn in which {@link isConfirmationDue}. 0: refuse it.
+   * A `sync` has come. Returns its ticket; 0: refuse it. The host says `confirm` at the end of each
+   * turn in which {@link isConfirmationDue}.
+   *
+   * It may be answered once what was {@link lastProposed} then is committed, and leadership was
+   * confirmed: {@link confirmedSync} is as high as the ticket, or a later proposal is committed. A
+   * request that came later must not be answered before.
    */
   requestSync(nowMs: number): number {
     if (this.isOver || this.hasBeenAway(nowMs)) return 0;
@@ -99,9 +103,9 @@ export class ActiveEpoch {
     return !this.isOver && this.confirmation.isRoundDue;
   }
 
-  /** The last ticket that may be answered, with all before it. */
-  get answerableSync(): number {
-    return this.isOver ? 0 : this.confirmation.answerable(this.broadcast.applicable);
+  /** The last ticket, with all before it, after which a quorum has shown that it still follows. */
+  get confirmedSync(): number {
+    return this.isOver ? 0 : this.confirmation.confirmed;
   }
 
   // For the leader:

@@ -1,6 +1,7 @@
 import { zxidCounter, zxidOf, type Zxid } from '@aviary/foundation';
 import {
   Leader,
+  PendingSyncs,
   planSync,
   type LeaderInput,
   type LeaderOutput,
@@ -13,11 +14,6 @@ import { LIMITS } from './limits.js';
 import type { Txn } from './model-disk.js';
 import type { ModelServer } from './model-server.js';
 
-interface WaitingSync {
-  readonly ticket: number;
-  readonly committedThen: number;
-}
-
 /** A leader with what surrounds it in a server. */
 export class LeaderHost {
   readonly leader: Leader;
@@ -25,7 +21,8 @@ export class LeaderHost {
   readonly history: Txn[];
   private readonly connections = new Map<number, Connection>();
   private readonly live = new Map<number, LearnerRole>();
-  private readonly syncs: WaitingSync[] = [];
+  /** What was committed anywhere when each sync came. */
+  private readonly syncs = new PendingSyncs<number>();
   private committed: Zxid = 0;
   private isLogSyncDue = false;
   private isOver = false;
@@ -103,19 +100,24 @@ export class LeaderHost {
 
   /** A client asked for a sync when so much was committed. */
   sync(committedThen: number): void {
-    const ticket = this.leader.active?.requestSync(this.nowMs) ?? 0;
-    if (ticket === 0) return;
-    this.syncs.push({ ticket, committedThen });
-    if (this.leader.active!.isConfirmationDue) this.step({ kind: 'confirm' });
+    const { active } = this.leader;
+    const ticket = active?.requestSync(this.nowMs) ?? 0;
+    if (active === null || ticket === 0) return;
+    this.syncs.push(ticket, active.lastProposed, committedThen);
+    if (active.isConfirmationDue) this.step({ kind: 'confirm' });
   }
 
   protected answerSyncs(): void {
-    const answerable = this.leader.active?.answerableSync ?? 0;
-    while (this.syncs.length > 0 && this.syncs[0]!.ticket <= answerable) {
-      this.server.ensemble.checks.syncAnswered(this.server, this.syncs.shift()!.committedThen);
+    const { active } = this.leader;
+    if (active === null) return;
+    const { applicable, committed, confirmedSync } = active;
+    for (;;) {
+      const committedThen = this.syncs.take(applicable, committed, confirmedSync);
+      if (committedThen === null) break;
+      this.server.ensemble.checks.syncAnswered(this.server, committedThen);
       this.server.ensemble.counts.syncs++;
     }
-    if (this.leader.active?.isConfirmationDue === true) this.step({ kind: 'confirm' });
+    if (active.isConfirmationDue) this.step({ kind: 'confirm' });
   }
 
   private received(connection: Connection, packet: LearnerPacket): void {
