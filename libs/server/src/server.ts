@@ -106,7 +106,12 @@ export class StandaloneServer {
     this.snapshotter = snapshotter;
     // ZooKeeper takes a log without a snapshot for a lost snapshot.
     if (this.recovered.snapshotZxid === null) await snapshotter.writeNow();
-    const identity = await this.openIdentity(state, directory);
+    const identity = await SessionIdentity.open(
+      this.ports,
+      directory.snapshotDirectory,
+      this.options.serverId,
+      state.tree,
+    );
     await this.openPort(state, identity, directory, snapshotter);
     this.schedulePurge(snapshotter);
   }
@@ -140,19 +145,6 @@ export class StandaloneServer {
   /** What monitoring wants to know; null before it serves. */
   get monitor(): ClientPort | null {
     return this.port;
-  }
-
-  private openIdentity(state: RecoveredState, directory: DataDirectory): Promise<SessionIdentity> {
-    const { clock, disk, random } = this.ports;
-    const sessions: bigint[] = [];
-    state.tree.sessions.forEach((_timeout, high, low) => {
-      sessions.push((BigInt(high) << 32n) | BigInt(low >>> 0));
-    });
-    return SessionIdentity.open(disk, random, directory.snapshotDirectory, {
-      serverId: this.options.serverId,
-      wallMs: clock.wallMs(),
-      sessions,
-    });
   }
 
   private async openPort(

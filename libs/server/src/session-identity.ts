@@ -1,4 +1,5 @@
-import { assert, isMissing, type Disk, type Random } from '@aviary/foundation';
+import { assert, isMissing, type Clock, type Disk, type Random } from '@aviary/foundation';
+import type { DataTree } from '@aviary/znodes';
 
 const NAME = 'session-identity.json';
 const UNFINISHED_NAME = 'tmp.session-identity.json';
@@ -33,6 +34,7 @@ export class SessionIdentity {
 
   private constructor(
     readonly secret: Uint8Array,
+    private readonly serverId: number,
     private nextId: bigint,
     inherited: readonly bigint[],
   ) {
@@ -50,50 +52,64 @@ export class SessionIdentity {
     return { high: Number(id >> 32n) | 0, low: Number(id & 0xffffffffn) | 0 };
   }
 
+  /** Passes over the ids of this server that are open in `tree`: it came from another server. */
+  passOver(tree: DataTree): void {
+    this.nextId = firstSessionId(this.serverId, this.nextId, openSessions(tree));
+  }
+
   /**
    * Reads or makes the identity in `directory`, and writes down the ids that this run may use.
    *
-   * @param sessions The sessions that are open.
+   * @param tree With the sessions that are open.
    * @throws {SessionIdentityError} The file is damaged.
    */
   static async open(
-    disk: Disk,
-    random: Random,
+    { clock, disk, random }: { clock: Clock; disk: Disk; random: Random },
     directory: string,
-    options: { serverId: number; wallMs: number; sessions: readonly bigint[] },
+    serverId: number,
+    tree: DataTree,
   ): Promise<SessionIdentity> {
+    // With 0 an id might be 0, which means none; with 255 it would look like a time to live.
+    assert(serverId > 0 && serverId < 255, 'a server id is a number from 1 to 254');
     const path = `${directory}/${NAME}`;
     const stored = await read(disk, path);
     const secret = stored ? Buffer.from(stored.secret, 'hex') : random.bytes(SECRET_BYTES);
-    const inherited = stored ? stored.inherited.map(BigInt) : options.sessions;
-    const open = new Set(options.sessions.map((id) => BigInt.asIntN(64, id)));
+    const sessions = openSessions(tree);
+    const inherited = stored ? stored.inherited.map(BigInt) : sessions;
+    const open = new Set(sessions.map((id) => BigInt.asIntN(64, id)));
     const still = inherited.map((id) => BigInt.asIntN(64, id)).filter((id) => open.has(id));
-    const floor = stored ? BigInt(stored.nextSessionId) : 0n;
-    const firstId = firstSessionId(options, floor);
+    const now = (BigInt(Math.floor(clock.wallMs())) & 0xff_ffff_ffffn) << 16n;
+    const first = (BigInt(serverId) << 56n) | now;
+    const used = stored ? [BigInt(stored.nextSessionId) - 1n, ...sessions] : sessions;
+    const firstId = firstSessionId(serverId, first, used);
     await write(disk, directory, {
       secret: Buffer.from(secret).toString('hex'),
       nextSessionId: `0x${(firstId + IDS_RESERVED).toString(16)}`,
       inherited: still.map((id) => `0x${BigInt.asUintN(64, id).toString(16)}`),
     });
-    return new SessionIdentity(secret, firstId, still);
+    return new SessionIdentity(secret, serverId, firstId, still);
   }
 }
 
-/** Server id in the top byte, then forty bits of time, then a counter: as ZooKeeper lays them out. */
-function firstSessionId(
-  options: { serverId: number; wallMs: number; sessions: readonly bigint[] },
-  floor: bigint,
-): bigint {
-  // With 0 an id might be 0, which means none; with 255 it would look like a time to live.
-  assert(options.serverId > 0 && options.serverId < 255, 'a server id is a number from 1 to 254');
-  const top = BigInt(options.serverId) << 56n;
-  let first = top | ((BigInt(Math.floor(options.wallMs)) & 0xff_ffff_ffffn) << 16n);
-  const given = floor > 0n ? [floor - 1n] : [];
-  for (const session of [...given, ...options.sessions]) {
+function openSessions({ sessions }: DataTree): bigint[] {
+  const open: bigint[] = [];
+  sessions.forEach((_timeoutMs, high, low) => {
+    open.push((BigInt(high) << 32n) | BigInt(low >>> 0));
+  });
+  return open;
+}
+
+/**
+ * `first`, or what is above all of `used` that are the server's: its id in the top byte, then forty
+ * bits of time, then a counter, as ZooKeeper lays them out.
+ */
+function firstSessionId(serverId: number, first: bigint, used: readonly bigint[]): bigint {
+  let next = first;
+  for (const session of used) {
     const id = BigInt.asUintN(64, session);
-    if (id >> 56n === BigInt(options.serverId) && id >= first) first = id + 1n;
+    if (id >> 56n === BigInt(serverId) && id >= next) next = id + 1n;
   }
-  return first;
+  return next;
 }
 
 async function read(disk: Disk, path: string): Promise<Stored | null> {

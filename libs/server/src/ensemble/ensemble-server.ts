@@ -25,6 +25,7 @@ import { electionAddressesOf, electionMembership } from '../election/membership.
 import type { ElectionListener } from '../election/options.js';
 import type { ServerPorts } from '../server-ports.js';
 import type { ServerState } from '../server.js';
+import { SessionIdentity } from '../session-identity.js';
 import type { EnsembleOptions } from './ensemble-options.js';
 import { HeldStreams } from './held-streams.js';
 import { LeaderHost } from './leader-host.js';
@@ -61,6 +62,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
   private readonly learners: HeldStreams;
   private memberState: MemberState | null = null;
   private epochFiles: EpochFiles | null = null;
+  private identity: SessionIdentity | null = null;
   private role: MemberRole | null = null;
   private port: ClientPort | null = null;
   private clientListener: Listener | null = null;
@@ -119,6 +121,11 @@ export class EnsembleServer implements MemberContext, ElectionListener {
     return this.epochFiles;
   }
 
+  get sessionIdentity(): SessionIdentity {
+    assert(this.identity !== null, 'a member has session ids once it is recovered');
+    return this.identity;
+  }
+
   /** What it is now. */
   get mode(): MemberMode {
     return this.port === null ? 'looking' : (this.role?.mode ?? 'looking');
@@ -165,6 +172,12 @@ export class EnsembleServer implements MemberContext, ElectionListener {
       this.directory.snapshotDirectory,
       state.lastLogged,
       log,
+    );
+    this.identity = await SessionIdentity.open(
+      this.ports,
+      this.directory.snapshotDirectory,
+      this.self,
+      state.tree,
     );
     log.info(
       `Server ${this.self} has ${state.tree.nodes.size} znodes; its last transaction is ` +

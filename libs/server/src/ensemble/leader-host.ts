@@ -25,7 +25,6 @@ import { LeaderWrites, type ProposalSink } from './leader-writes.js';
 import { LearnerLink, type LinkListener } from './learner-link.js';
 import { LearnerSync } from './learner-sync.js';
 import type { MemberContext, MemberRole, RoleEnd } from './member-context.js';
-import { makeSessionIds } from './session-ids.js';
 import { ensemblePasswords } from './ensemble-passwords.js';
 
 /** Connections that may wait at a time until they say whose they are. */
@@ -185,7 +184,7 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
 
   private synchronise(to: ConnectionId, lastZxid: Zxid): void {
     const link = this.links.get(to);
-    if (link !== undefined) this.syncs.bring(link, lastZxid);
+    if (link !== undefined) this.syncs.bring(link, lastZxid, this.committedSent);
     this.flushSoon();
   }
 
@@ -223,9 +222,11 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
       },
     );
     this.writes = writes;
-    const ids = makeSessionIds(member.self, ports.clock, state.tree);
+    const { sessionIdentity } = member;
+    sessionIdentity.passOver(state.tree);
     const port = new ClientPort(options, ports, state, ensemblePasswords, latency, (made) => {
-      const authority = new Authority('leader', made, writes, ids, () => this.figures());
+      const takeId = () => sessionIdentity.takeId();
+      const authority = new Authority('leader', made, writes, takeId, () => this.figures());
       this.requests = new ForwardedRequests(made, authority, writes);
       return authority;
     });

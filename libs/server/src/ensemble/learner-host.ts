@@ -31,7 +31,6 @@ import { LearnerSessions } from './learner-sessions.js';
 import { LearnerWrites, type RequestSink } from './learner-writes.js';
 import type { MemberContext, MemberRole, RoleEnd } from './member-context.js';
 import type { SnapshotIntake } from './member-storage.js';
-import { makeSessionIds } from './session-ids.js';
 
 const ZXID_AT = 12;
 /** A leader of ours listens at once; one of ZooKeeper's takes a while longer to find out that it leads. */
@@ -300,11 +299,19 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
       },
     });
     this.writes = writes;
-    const ids = makeSessionIds(member.self, ports.clock, state.tree);
-    const role = new LearnerRole(this.mode, writes, this.sessions, ids, (high, low, timeoutMs) => {
-      this.link?.writer.revalidationRequest(high, low, timeoutMs);
-      this.flushSoon();
-    });
+    const { sessionIdentity } = member;
+    sessionIdentity.passOver(state.tree);
+    const takeId = () => sessionIdentity.takeId();
+    const role = new LearnerRole(
+      this.mode,
+      writes,
+      this.sessions,
+      takeId,
+      (high, low, timeoutMs) => {
+        this.link?.writer.revalidationRequest(high, low, timeoutMs);
+        this.flushSoon();
+      },
+    );
     this.role = role;
     const port = new ClientPort(options, ports, state, ensemblePasswords, latency, () => role);
     this.port = port;

@@ -33,12 +33,19 @@ export class LearnerSync {
     private readonly listener: SyncListener,
   ) {}
 
-  /** Sends a learner whose log ends with `peer` what it misses. */
-  bring(link: LearnerLink, peer: Zxid): void {
+  /**
+   * Sends a learner whose log ends with `peer` what it misses.
+   *
+   * @param committed Up to where learners were told of commits. A leader with a slow disk has not
+   * applied all of that: what a quorum of others has logged must not be cut from any of them.
+   */
+  bring(link: LearnerLink, peer: Zxid, committed: Zxid): void {
     const { history, lastApplied } = this.member.state;
+    const length = Math.max(history.indexAfter(committed), history.length);
+    const window = { length, zxidAt: (index: number) => history.zxidAt(index) };
     const plan = planSync(peer, {
-      lastProcessed: lastApplied,
-      committed: history,
+      lastProcessed: length > history.length ? history.zxidAt(length - 1) : lastApplied,
+      committed: window,
       log: null,
       logBytesMax: 0,
     });
@@ -111,7 +118,7 @@ export class LearnerSync {
     const { history } = this.member.state;
     link.begin(plan.kind, plan.zxid);
     let sent = 0;
-    for (let index = history.indexAfter(plan.after); index < history.length; index++) {
+    for (let index = history.indexAfter(plan.after); index < history.size; index++) {
       const zxid = history.zxidAt(index);
       if (zxid > plan.through) break;
       history.select(index);

@@ -3,6 +3,7 @@ import type { QuorumVerifier, ServerId } from '@aviary/zab';
 import type { ClientPort } from '../client-port.js';
 import type { ServerOptions } from '../options.js';
 import type { ServerPorts } from '../server-ports.js';
+import type { SessionIdentity } from '../session-identity.js';
 import type { MemberState } from './member-state.js';
 import type { MemberStorage } from './member-storage.js';
 
@@ -19,6 +20,8 @@ export interface MemberContext {
   readonly initLimitTicks: number;
   readonly syncLimitTicks: number;
   readonly epochs: EpochFiles;
+  /** Gives out the ids of sessions. */
+  readonly sessionIdentity: SessionIdentity;
   readonly storage: MemberStorage;
   readonly state: MemberState;
 
