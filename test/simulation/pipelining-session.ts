@@ -11,6 +11,7 @@ import {
   replyHeader,
   setDataRequest,
   statResponse,
+  syncRequest,
   watcherEvent,
   type FrameSink,
 } from '@aviary/protocol';
@@ -36,10 +37,19 @@ interface Sent {
   readonly request: number;
   readonly key: string;
   readonly watches: boolean;
+  readonly isSync: boolean;
   /** What the histories are told when the reply comes; of a read the first two are null. */
   readonly register: PendingRegisterWrite | null;
   readonly write: PendingWrite | null;
   readonly read: PendingRegisterRead | null;
+}
+
+/** How a session goes about its requests. */
+export interface PipeliningHabits {
+  /** Whether a read shows the newest state only behind a sync: there are many servers. */
+  readonly syncs?: boolean;
+  /** How long it says nothing at most between two bursts. */
+  readonly restMsMax?: number;
 }
 
 /**
@@ -70,6 +80,7 @@ export class PipeliningSession implements StreamHandler, FrameSink {
   constructor(
     private readonly process: SimulatedProcess,
     private readonly histories: Histories,
+    private readonly habits: PipeliningHabits = {},
   ) {
     process.run(() => this.connect());
   }
@@ -78,11 +89,19 @@ export class PipeliningSession implements StreamHandler, FrameSink {
     const { network, clock } = this.process;
     network
       .resolve('server')
-      .then(([address = '']) => network.connect({ address, port: 2181 }, TIMEOUT_MS))
+      .then((addresses) =>
+        network.connect({ address: this.chosen(addresses), port: 2181 }, TIMEOUT_MS),
+      )
       .then(
         (stream) => this.greet(stream),
         () => clock.setTimer(RETRY_MS, () => this.connect()),
       );
+  }
+
+  /** Which server is tried next. */
+  private chosen(addresses: readonly string[]): string {
+    if (addresses.length < 2) return addresses[0] ?? '';
+    return addresses[this.process.random.uint32() % addresses.length] ?? '';
   }
 
   /** Gives up a connection on which nothing comes: the server may be gone without a word. */
@@ -125,11 +144,14 @@ export class PipeliningSession implements StreamHandler, FrameSink {
   private sendBurst(): void {
     if (this.isResting) return;
     this.isResting = true;
-    this.process.clock.setTimer(this.process.random.uint32() % REST_MS_MAX, () => {
-      this.isResting = false;
-      if (!this.isConnected || this.stream === null) return;
-      while (this.sent.length < IN_FLIGHT) this.sendNext();
-    });
+    this.process.clock.setTimer(
+      this.process.random.uint32() % (this.habits.restMsMax ?? REST_MS_MAX),
+      () => {
+        this.isResting = false;
+        if (!this.isConnected || this.stream === null) return;
+        while (this.sent.length < IN_FLIGHT) this.sendNext();
+      },
+    );
   }
 
   onDrained(): void {
@@ -191,6 +213,10 @@ export class PipeliningSession implements StreamHandler, FrameSink {
       return;
     }
     this.histories.answered++;
+    if (sent.isSync) {
+      this.entries.push(reply);
+      return;
+    }
     const isWrite = sent.write !== null;
     const { data, stat } = isWrite
       ? { data: null, ...statResponse.read(reader) }
@@ -213,17 +239,31 @@ export class PipeliningSession implements StreamHandler, FrameSink {
     const request = ++this.requests;
     const { registers, writes } = this.histories;
     if (!isWrite) {
-      const read = registers.read(key);
-      this.sent.push({ xid, request, key, watches, register: null, write: null, read });
-      this.send(xid, OpCode.getData, pathWatchRequest, { path: key, watch: watches });
+      this.sendRead(xid, request, key, watches);
       return;
     }
-    const value = `pipelined-${request}`;
+    const value = `${this.process.host.name}-${request}`;
     const register = registers.write(key, value);
     const write = writes.begin(key, value);
-    this.sent.push({ xid, request, key, watches, register, write, read: null });
+    this.sent.push({ xid, request, key, watches, register, write, read: null, isSync: false });
     const data = new TextEncoder().encode(value);
     this.send(xid, OpCode.setData, setDataRequest, { path: key, data, version: -1 });
+  }
+
+  /** A read that must be newest, or, of many servers, one that may be old if no sync goes before. */
+  private sendRead(firstXid: number, firstRequest: number, key: string, watches: boolean): void {
+    let [xid, request] = [firstXid, firstRequest];
+    const isNewest = this.habits.syncs !== true || this.process.random.uint32() % 2 === 0;
+    const read = isNewest ? this.histories.registers.read(key) : null;
+    const blank = { key, register: null, write: null };
+    if (this.habits.syncs === true && isNewest) {
+      this.sent.push({ ...blank, xid, request, watches: false, read: null, isSync: true });
+      this.send(xid, OpCode.sync, syncRequest, { path: key });
+      xid = ++this.xid;
+      request = ++this.requests;
+    }
+    this.sent.push({ ...blank, xid, request, watches, read, isSync: false });
+    this.send(xid, OpCode.getData, pathWatchRequest, { path: key, watch: watches });
   }
 
   private send<T>(xid: number, type: number, codec: Codec<T>, body: T): void {

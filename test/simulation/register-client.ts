@@ -25,9 +25,9 @@ export class RegisterClient {
   private written = 0;
 
   constructor(
-    private readonly process: SimulatedProcess,
+    protected readonly process: SimulatedProcess,
     private readonly name: string,
-    private readonly histories: Histories,
+    protected readonly histories: Histories,
     lanes: number,
   ) {
     const { clock, random, network } = process;
@@ -66,14 +66,19 @@ export class RegisterClient {
         isPrepared = true;
         await this.step();
         this.histories.answered++;
-        // Bursts, and moments without a word in between.
-        const dice = this.process.random.uint32() % 8;
-        if (dice < 3) await this.rest(dice * 25);
+        const restMs = this.restMs();
+        if (restMs > 0) await this.rest(restMs);
       } catch (error) {
         if (!(error instanceof CoordinationError)) throw error;
         await this.rest(PAUSE_AFTER_FAILURE_MS);
       }
     }
+  }
+
+  /** Bursts, and moments without a word in between. */
+  protected restMs(): number {
+    const dice = this.process.random.uint32() % 8;
+    return dice < 3 ? dice * 25 : 0;
   }
 
   private async step(): Promise<void> {
@@ -106,7 +111,7 @@ export class RegisterClient {
   }
 
   /** A read that must be newest: of one server by itself every read is. */
-  private async read(key: string): Promise<number> {
+  protected async read(key: string): Promise<number> {
     const read = this.histories.registers.read(key);
     const { data, stat } = await this.zk.get(key);
     read.returned(stat.version, String(data));

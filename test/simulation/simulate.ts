@@ -1,15 +1,26 @@
+import { runEnsemble } from './ensemble-scenario.js';
 import { runStandalone } from './standalone-scenario.js';
 
-const USAGE = `usage: npm run simulate -- [--seeds N] [--from SEED] [--trace]
+const USAGE = `usage: npm run simulate -- [--ensemble] [--seeds N] [--from SEED] [--story] [--trace]
        SEED=n npm run simulate            one seed, with what went wrong
-Runs a server and its clients in a simulated world, from one seed each, and checks what the clients
-were told. Ends with status 1 at the first seed that shows a broken promise.`;
+Runs a server, or with --ensemble the members of an ensemble, and clients in a simulated world, from
+one seed each, and checks what the clients were told and what the members have. --story tells what
+members log and what is done to them, --trace every event. Ends with status 1 at the first seed that
+shows a broken promise.`;
 
 /** What the command line asks for. */
 interface Wishes {
   from: number;
   count: number;
   traces: boolean;
+  tellsStory: boolean;
+  isEnsemble: boolean;
+}
+
+/** What came of a run, in the words that are printed. */
+interface Outcome {
+  readonly violations: readonly string[];
+  readonly facts: string;
 }
 
 function wishes(args: readonly string[], seed: string | undefined): Wishes {
@@ -17,34 +28,61 @@ function wishes(args: readonly string[], seed: string | undefined): Wishes {
     from: Number(seed ?? 1),
     count: seed === undefined ? 100 : 1,
     traces: false,
+    tellsStory: false,
+    isEnsemble: false,
   };
   for (let i = 0; i < args.length; i++) {
     if (args[i] === '--seeds') wanted.count = Number(args[++i]);
     else if (args[i] === '--from') wanted.from = Number(args[++i]);
     else if (args[i] === '--trace') wanted.traces = true;
+    else if (args[i] === '--story') wanted.tellsStory = true;
+    else if (args[i] === '--ensemble') wanted.isEnsemble = true;
     else throw new Error(USAGE);
   }
   if (!(wanted.count > 0) || !Number.isInteger(wanted.from)) throw new Error(USAGE);
   return wanted;
 }
 
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+async function run(seed: number, wanted: Wishes): Promise<Outcome> {
+  const trace = wanted.traces ? { trace: print } : {};
+  if (!wanted.isEnsemble) {
+    const { answered, events, restarts, traceHash, violations } = await runStandalone({
+      seed,
+      ...trace,
+    });
+    const facts = `${answered} answers, ${restarts} starts, ${events} events, trace ${traceHash}`;
+    return { violations, facts };
+  }
+  const story = wanted.tellsStory ? { story: print } : {};
+  const result = await runEnsemble({ seed, ...trace, ...story });
+  const { answered, drawn, events, lastEpoch, starts, traceHash, violations } = result;
+  const facts =
+    `${drawn}; ${answered} answers, ${starts} starts, ${lastEpoch} epochs, ` +
+    `${events} events, trace ${traceHash}`;
+  return { violations, facts };
+}
+
 async function main(): Promise<number> {
-  const { from, count, traces } = wishes(process.argv.slice(2), process.env.SEED);
+  const wanted = wishes(process.argv.slice(2), process.env.SEED);
+  const { count, from, isEnsemble } = wanted;
+  const how = isEnsemble ? '--ensemble --story' : '--trace';
   const startedMs = performance.now();
   for (let seed = from; seed < from + count; seed++) {
-    const trace = traces ? (line: string) => process.stdout.write(`${line}\n`) : undefined;
-    const result = await runStandalone({ seed, ...(trace ? { trace } : {}) });
-    if (result.violations.length > 0) {
-      process.stdout.write(`seed ${seed} breaks a promise:\n`);
-      for (const violation of result.violations) process.stdout.write(`  ${violation}\n`);
-      process.stdout.write(`Again, with every event: SEED=${seed} npm run simulate -- --trace\n`);
+    const { facts, violations } = await run(seed, wanted);
+    if (violations.length > 0) {
+      print(`seed ${seed} breaks a promise (${facts}):`);
+      for (const violation of violations) print(`  ${violation}`);
+      print(`Again, with what led to it: SEED=${seed} npm run simulate -- ${how}`);
       return 1;
     }
-    const facts = `${result.answered} answers, ${result.restarts} starts, ${result.events} events`;
-    process.stdout.write(`seed ${seed}: ${facts}, trace ${result.traceHash}\n`);
+    print(`seed ${seed}: ${facts}`);
   }
   const seconds = Math.round((performance.now() - startedMs) / 1000);
-  process.stdout.write(`${count} seeds kept every promise, in ${seconds} s\n`);
+  print(`${count} seeds kept every promise, in ${seconds} s`);
   return 0;
 }
 

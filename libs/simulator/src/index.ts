@@ -1,5 +1,8 @@
+export { Agreement } from './checkers/agreement.js';
 export { checkDurability, WriteHistory } from './checkers/durability.js';
 export type { DurableWrite, PendingWrite, RecoveredState } from './checkers/durability.js';
+export { EphemeralHistory } from './checkers/ephemerals.js';
+export { Leadership } from './checkers/leadership.js';
 export { RegisterHistory } from './checkers/register-history.js';
 export type {
   PendingRegisterRead,
