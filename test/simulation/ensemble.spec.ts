@@ -9,7 +9,7 @@ const seeds =
   given === undefined ? Array.from({ length: count }, (_, i) => i + 1) : [Number(given)];
 
 describe('an ensemble under faults', () => {
-  it.each(seeds)('keeps its promises: SEED=%i npm run simulate -- --ensemble', async (seed) => {
+  it.each(seeds)('keeps its promises: SEED=%i npm run simulate', async (seed) => {
     const result = await runEnsemble({ seed });
     expect(result.violations).toEqual([]);
     expect(result.answered).toBeGreaterThan(50);

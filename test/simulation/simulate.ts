@@ -1,12 +1,12 @@
 import { runEnsemble } from './ensemble-scenario.js';
 import { runStandalone } from './standalone-scenario.js';
 
-const USAGE = `usage: npm run simulate -- [--ensemble] [--seeds N] [--from SEED] [--story] [--trace]
+const USAGE = `usage: npm run simulate -- [--standalone] [--seeds N] [--from SEED] [--story] [--trace]
        SEED=n npm run simulate            one seed, with what went wrong
-Runs a server, or with --ensemble the members of an ensemble, and clients in a simulated world, from
-one seed each, and checks what the clients were told and what the members have. --story tells what
-members log and what is done to them, --trace every event. Ends with status 1 at the first seed that
-shows a broken promise.`;
+Runs the members of an ensemble, or with --standalone a server by itself, and clients in a simulated
+world, from one seed each, and checks what the clients were told and what the members have. --story
+tells what members log and what is done to them, --trace every event. Ends with status 1 at the first
+seed that shows a broken promise.`;
 
 /** What the command line asks for. */
 interface Wishes {
@@ -14,7 +14,7 @@ interface Wishes {
   count: number;
   traces: boolean;
   tellsStory: boolean;
-  isEnsemble: boolean;
+  isStandalone: boolean;
 }
 
 /** What came of a run, in the words that are printed. */
@@ -29,14 +29,14 @@ function wishes(args: readonly string[], seed: string | undefined): Wishes {
     count: seed === undefined ? 100 : 1,
     traces: false,
     tellsStory: false,
-    isEnsemble: false,
+    isStandalone: false,
   };
   for (let i = 0; i < args.length; i++) {
     if (args[i] === '--seeds') wanted.count = Number(args[++i]);
     else if (args[i] === '--from') wanted.from = Number(args[++i]);
     else if (args[i] === '--trace') wanted.traces = true;
     else if (args[i] === '--story') wanted.tellsStory = true;
-    else if (args[i] === '--ensemble') wanted.isEnsemble = true;
+    else if (args[i] === '--standalone') wanted.isStandalone = true;
     else throw new Error(USAGE);
   }
   if (!(wanted.count > 0) || !Number.isInteger(wanted.from)) throw new Error(USAGE);
@@ -49,7 +49,7 @@ function print(line: string): void {
 
 async function run(seed: number, wanted: Wishes): Promise<Outcome> {
   const trace = wanted.traces ? { trace: print } : {};
-  if (!wanted.isEnsemble) {
+  if (wanted.isStandalone) {
     const { answered, events, restarts, traceHash, violations } = await runStandalone({
       seed,
       ...trace,
@@ -68,8 +68,8 @@ async function run(seed: number, wanted: Wishes): Promise<Outcome> {
 
 async function main(): Promise<number> {
   const wanted = wishes(process.argv.slice(2), process.env.SEED);
-  const { count, from, isEnsemble } = wanted;
-  const how = isEnsemble ? '--ensemble --story' : '--trace';
+  const { count, from, isStandalone } = wanted;
+  const how = isStandalone ? '--standalone --trace' : '--story';
   const startedMs = performance.now();
   for (let seed = from; seed < from + count; seed++) {
     const { facts, violations } = await run(seed, wanted);
