@@ -227,6 +227,7 @@ export class DataDirectory {
     const { pending } = this.files;
     const change = await pending.read();
     if (change === null) return;
+    pending.refuseIfOutdated(change, await this.files.newestZxid());
     log.warn('What was being done to the history at the last stop is finished first.', {
       ...change,
     });

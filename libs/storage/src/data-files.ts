@@ -1,4 +1,4 @@
-import type { Clock, Disk } from '@aviary/foundation';
+import type { Clock, Disk, Zxid } from '@aviary/foundation';
 import { DurableMarkFile } from './durable-mark.js';
 import { joinPath, logFiles, snapshotFiles, type NamedFile } from './file-names.js';
 import { HistoryOriginFile } from './history-origin.js';
@@ -41,6 +41,13 @@ export class DataFiles {
   /** All logs, oldest first. */
   async logs(): Promise<NamedFile[]> {
     return logFiles(await this.disk.list(this.logDirectory));
+  }
+
+  /** The greatest zxid in the name of a snapshot or a log; 0: there is none. */
+  async newestZxid(): Promise<Zxid> {
+    const snapshot = (await this.snapshots()).at(-1);
+    const log = (await this.logs()).at(-1);
+    return Math.max(snapshot?.zxid ?? 0, log?.zxid ?? 0);
   }
 
   /**

@@ -16,7 +16,8 @@ export async function install(files: DataFiles, source: SnapshotSource): Promise
   const bytes = await writeUnfinishedSnapshot(disk, snapshotDirectory, source);
   // Or a power cut might leave the note without the snapshot.
   await disk.syncDirectory(snapshotDirectory);
-  await files.pending.begin({ kind: 'installation', zxid });
+  const newest = Math.max(await files.newestZxid(), zxid);
+  await files.pending.begin({ kind: 'installation', zxid, newest });
   await finishInstallation(files, zxid);
   await files.pending.end();
   return bytes;

@@ -24,7 +24,8 @@ export async function truncate(
 ): Promise<Recovered> {
   const recovered = await recoverUpTo(files.disk, await files.source(), zxid, target, log);
   const { snapshotZxid: snapshot } = recovered;
-  await files.pending.begin({ kind: 'truncation', zxid, snapshot });
+  const newest = await files.newestZxid();
+  await files.pending.begin({ kind: 'truncation', zxid, snapshot, newest });
   await finishTruncation(files, zxid, snapshot);
   await files.pending.end();
   return recovered;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { DiskError } from '@aviary/foundation';
 import { ADLER32_START, adler32, type SnapshotSource } from '@aviary/storage';
 import { goldenDiskFile } from '../../../test/golden/exchanges.js';
 import { Ledger } from './ledger.js';
@@ -247,6 +248,58 @@ describe('the notes beside the history', () => {
     const line = `${text} ${checksum.toString(16)}\n`;
     const fixture = new RecoveryFixture().put(name, Buffer.from(line));
     expect(await fixture.refusal()).toMatch(`, which this version ${what}; start the version that`);
+  });
+});
+
+describe('a change that a crash has cut short', () => {
+  /** The note of a change that was begun; nothing of it was done. */
+  async function begun(
+    work: (fixture: RecoveryFixture) => Promise<unknown>,
+  ): Promise<RecoveryFixture> {
+    const fixture = new RecoveryFixture()
+      .put('snapshot.2', await snapshotFileOf(2))
+      .put('log.1', logOf(range(1, 9)));
+    const { disk } = fixture;
+    const { rename } = disk;
+    disk.rename = async (from, to) => {
+      await rename.call(disk, from, to);
+      if (to.endsWith('pending-change')) throw new DiskError('EIO', to, 'rename');
+    };
+    await expect(work(fixture)).rejects.toThrow(DiskError);
+    disk.rename = rename;
+    disk.changes.length = 0;
+    return fixture;
+  }
+
+  const truncation = (fixture: RecoveryFixture) =>
+    fixture.directory.truncate(5, new Ledger(), fixture.log);
+  const installation = (fixture: RecoveryFixture) =>
+    fixture.directory.installSnapshot(leaderState(range(1, 5)));
+
+  it.each([
+    ['truncation', truncation],
+    ['installation', installation],
+  ])('is made again at the next start: %s', async (_what, work) => {
+    const fixture = await begun(work);
+    expect(await fixture.recover()).toMatchObject({ lastZxid: 5 });
+    expect(fixture.names()).not.toContain('pending-change');
+    expect(fixture.warnings[0]).toBe(
+      'What was being done to the history at the last stop is finished first.',
+    );
+  });
+
+  it.each([
+    ['truncation', truncation, 'log.a'],
+    ['installation', installation, 'log.a'],
+    ['truncation', truncation, 'snapshot.a'],
+  ])('is not made over what another server did since: %s', async (_what, work, name) => {
+    const fixture = await begun(work);
+    fixture.put(name, logOf([10]));
+    expect(await fixture.refusal()).toMatch(
+      /pending-change: a change was under way \(\w+ to 0x5\), but another server has gone on to 0xa since/,
+    );
+    await fixture.disk.remove('/data/version-2/pending-change');
+    expect((await fixture.recover()).lastZxid).toBeGreaterThan(8);
   });
 });
 
