@@ -1,4 +1,5 @@
 import { zxidCounter, zxidEpoch, zxidOf, type Zxid } from '@aviary/foundation';
+import { ZXID_UNKNOWN } from '@aviary/zab';
 
 /** One input of a scenario, and what is done then. */
 export interface Step {
@@ -39,8 +40,9 @@ export function rewritten(text: string, scripted: Scripted): string {
   return `${lines.join('\n').trimEnd()}\n`;
 }
 
-/** `1.5`: the fifth transaction of epoch 1. */
+/** `1.5`: the fifth transaction of epoch 1. `unknown`: a server does not know what it has. */
 export function zxidFrom(text: string | undefined): Zxid {
+  if (text === 'unknown') return ZXID_UNKNOWN;
   const [epoch, counter] = (text ?? '').split('.').map(Number);
   if (epoch === undefined || counter === undefined || Number.isNaN(epoch + counter)) {
     throw new Error(`${text ?? 'nothing'} is no zxid`);
@@ -49,6 +51,7 @@ export function zxidFrom(text: string | undefined): Zxid {
 }
 
 export function shown(zxid: Zxid): string {
+  if (zxid === ZXID_UNKNOWN) return 'unknown';
   return `${zxidEpoch(zxid)}.${zxidCounter(zxid)}`;
 }
 

@@ -80,6 +80,7 @@ export class ScriptedLearner implements Scripted {
       lastZxid: words.zxid('last'),
       configVersion: 0,
       needsSnapshot: words.option('needs', '') === 'snapshot',
+      hasLostHistory: words.option('lost', '') === 'history',
       tickMs: TICK_MS,
       initLimitTicks: 10,
       syncLimitTicks: 5,

@@ -35,7 +35,9 @@ export type ElectionInput =
   /**
    * Look for a leader: at the start, and whenever a role has ended. `lastZxid` is the end of our log,
    * `currentEpoch` what the file of that name says. (An observer lets a random time of up to
-   * `observer.election.DelayMs` pass first.)
+   * `observer.election.DelayMs` pass first.) With `ZXID_UNKNOWN` we have lost what we may have
+   * acknowledged: we have no vote and never lead, but find the leader that the others have, and
+   * observe it.
    */
   | { readonly kind: 'look'; readonly lastZxid: Zxid; readonly currentEpoch: number }
   | {

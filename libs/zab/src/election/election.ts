@@ -350,10 +350,12 @@ export class Election {
 
   /**
    * Whether the leader itself says so: the others may not have noticed that it crashed. If it is us,
-   * they mean an earlier life of ours unless they are in our round.
+   * they mean an earlier life of ours unless they are in our round; and never without a history.
    */
   private leads({ vote, round }: Ballot, ballots: Ballots): boolean {
-    if (vote.leader === this.me) return round === this.currentRound;
+    if (vote.leader === this.me) {
+      return this.own.lastZxid !== ZXID_UNKNOWN && round === this.currentRound;
+    }
     return ballots.get(vote.leader)?.state === 'leading';
   }
 
@@ -401,7 +403,8 @@ export class Election {
   ): Exclude<ServerState, 'looking'> {
     this.stopSearching();
     this.links.allowDials();
-    const learns = this.electorate.config.observer ? 'observing' : 'following';
+    const observes = this.electorate.config.observer || this.own.lastZxid === ZXID_UNKNOWN;
+    const learns = observes ? 'observing' : 'following';
     const state = vote.leader === this.me ? 'leading' : learns;
     this.serverState = state;
     this.vote = vote;

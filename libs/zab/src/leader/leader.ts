@@ -215,7 +215,7 @@ export class Leader {
     const peer = new LearnerPeer(from, info.sid, role, nowMs);
     this.learners.add(peer);
     if (this.current === 'discovery') return this.join(info.sid, info.acceptedEpoch, nowMs);
-    if (info.acceptedEpoch > this.epoch && this.isVoter(peer)) {
+    if (info.acceptedEpoch > this.epoch && this.hasVote(info.sid)) {
       return this.yieldTo(info.sid, info.acceptedEpoch);
     }
     if (this.current !== 'acceptingEpoch') this.ask(peer, nowMs);
@@ -231,7 +231,8 @@ export class Leader {
   /**
    * A voter that has agreed to a later epoch, of a leader that failed before anybody else heard of it,
    * will never follow in this one. ZooKeeper leaves it out until something else ends the epoch. The
-   * leader agrees to that epoch too, so that the next election opens one above it, and gives way.
+   * leader agrees to that epoch too, so that the next election opens one above it, and gives way. Also
+   * to one that observes for now, because it has lost its history: it did not lose what it agreed to.
    */
   private yieldTo(id: ServerId, acceptedEpoch: number): void {
     this.outputs.push({ kind: 'writeAcceptedEpoch', epoch: acceptedEpoch });
@@ -395,9 +396,12 @@ export class Leader {
     this.outputs.push({ kind: 'stepDown', reason });
   }
 
-  private isVoter(peer: LearnerPeer): boolean {
-    const { role, sid } = peer;
-    return role === 'follower' && this.verifiers.some((verifier) => verifier.isVoter(sid));
+  private isVoter({ role, sid }: LearnerPeer): boolean {
+    return role === 'follower' && this.hasVote(sid);
+  }
+
+  private hasVote(id: ServerId): boolean {
+    return this.verifiers.some((verifier) => verifier.isVoter(id));
   }
 
   private send(peer: LearnerPeer, packet: LeaderPacket<never>): void {

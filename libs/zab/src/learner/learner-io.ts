@@ -21,6 +21,11 @@ export interface LearnerOptions {
    * must not take it for one that has nothing.
    */
   readonly needsSnapshot?: boolean;
+  /**
+   * This server has lost what it may have acknowledged. It says that it does not know its history: no
+   * leader counts that answer, and what comes must be a snapshot.
+   */
+  readonly hasLostHistory?: boolean;
   readonly tickMs: number;
   /** How long the leader may be silent until it says UPTODATE, in ticks. */
   readonly initLimitTicks: number;

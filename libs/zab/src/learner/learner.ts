@@ -1,4 +1,5 @@
 import { assert, assertNever, formatZxid, zxidEpoch, zxidOf, type Zxid } from '@aviary/foundation';
+import { ZXID_UNKNOWN } from '../election/notification.js';
 import type { LeaderPacket } from '../leader/leader-packet.js';
 import { isEpochStart } from '../synchronisation/succession.js';
 import { FollowerTracker } from './follower-tracker.js';
@@ -166,8 +167,11 @@ export class Learner<Transaction> {
 
   private agree(currentEpoch: number, nowMs: number): void {
     this.wait('agreed', nowMs);
-    this.asksForSnapshot = currentEpoch === NO_EPOCH && this.options.needsSnapshot === true;
-    const lastZxid = this.asksForSnapshot ? 0 : this.options.lastZxid;
+    const { hasLostHistory = false, needsSnapshot = false } = this.options;
+    const isAskingAgain = needsSnapshot && currentEpoch === NO_EPOCH;
+    this.asksForSnapshot = hasLostHistory || isAskingAgain;
+    const known = isAskingAgain ? 0 : this.options.lastZxid;
+    const lastZxid = hasLostHistory ? ZXID_UNKNOWN : known;
     this.send({ type: 'ackEpoch', currentEpoch, lastZxid });
   }
 

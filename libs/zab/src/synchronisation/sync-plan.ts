@@ -1,4 +1,5 @@
 import { zxidEpoch, type Zxid } from '@aviary/foundation';
+import { ZXID_UNKNOWN } from '../election/notification.js';
 import { firstIndexFrom, type CommittedWindow } from './committed-log.js';
 import { isEpochStart } from './succession.js';
 
@@ -53,14 +54,15 @@ const SNAP: SyncPlan = { kind: 'snap' };
  * cutting what the leader does not have, or a snapshot.
  *
  * `peer` may be the start of an epoch: a former leader, or somebody that loaded its snapshot, before
- * the first transaction of that epoch. Such a server has nothing to cut.
+ * the first transaction of that epoch. Such a server has nothing to cut. {@link ZXID_UNKNOWN}: it
+ * does not know what it has.
  */
 export function planSync(peer: Zxid, sources: SyncSources): SyncPlan {
   const { committed, lastProcessed } = sources;
   const { length } = committed;
   const min = length > 0 ? committed.zxidAt(0) : lastProcessed;
   const max = length > 0 ? committed.zxidAt(length - 1) : lastProcessed;
-  if (sources.snapshotForced === true) return SNAP;
+  if (sources.snapshotForced === true || peer === ZXID_UNKNOWN) return SNAP;
   if (peer === lastProcessed) return { kind: 'diff', zxid: peer, after: peer, through: peer };
   if (peer > max) {
     return isEpochStart(peer) ? SNAP : { kind: 'trunc', zxid: max, after: max, through: max };
