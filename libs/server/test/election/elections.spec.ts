@@ -108,7 +108,7 @@ describe('an ensemble', () => {
     ensemble.start(1);
     const startedMs = ensemble.world.virtualMs;
     expect(await ensemble.settle()).toBe(3);
-    expect(ensemble.world.virtualMs - startedMs).toBeLessThan(1000);
+    expect(ensemble.world.virtualMs - startedMs).toBeLessThan(300);
   });
 
   it('lets its observer look again after a drawn time only', async () => {

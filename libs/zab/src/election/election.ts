@@ -39,6 +39,8 @@ export class Election {
   private readonly me: ServerId;
   private readonly finalizeWaitMs: number | null;
   private readonly adoptsNewerConfig: boolean;
+  /** How long a vote is held that comes while we have a leader. */
+  private readonly heldMs: number;
   private electorate: Electorate;
   private readonly links = new Links();
   private outputs: ElectionOutput[] = [];
@@ -61,11 +63,11 @@ export class Election {
   private readonly established = new Map<ServerId, Ballot>();
   /** Voters who vote without a history: they are not counted, and bring nothing better. */
   private readonly mute = new Set<ServerId>();
-  /** Those who have been sent our vote as it is, over a connection that is still there. */
+  /** Those who have been sent our vote as it is, and have not connected anew since. */
   private readonly told = new Set<ServerId>();
   /** Voters who had a leader when our vote reached them, so they have not kept it. */
   private readonly unaware = new Set<ServerId>();
-  /** What voters have said between two searches, to be heard in the next one. */
+  /** Votes of those who look while we do not search, to be heard when we do. */
   private readonly held = new Map<ServerId, Notification>();
   /** Servers that asked while we were looking, and will not find a leader by votes alone. */
   private readonly asking = new Set<ServerId>();
@@ -77,8 +79,9 @@ export class Election {
     this.me = options.me;
     this.electorate = new Electorate(options.config);
     this.finalizeWaitMs = options.finalizeWaitMs ?? null;
+    this.heldMs = options.notificationMinMs ?? 200;
     this.resendTimer = new ResendTimer({
-      minMs: options.notificationMinMs ?? 200,
+      minMs: this.heldMs,
       maxMs: options.notificationMaxMs ?? 60_000,
       dialMs: options.dialIntervalMs ?? 1_000,
     });
@@ -140,11 +143,11 @@ export class Election {
     this.established.clear();
     this.unaware.clear();
     this.startRound();
-    const held = [...this.held];
-    this.held.clear();
-    for (const [from, said] of held) {
+    for (const [from, said] of this.held) {
+      this.held.delete(from);
       // Who is behind has just been told so.
-      if (this.searching && said.round >= this.currentRound) this.onBallot(from, said);
+      const counts = this.searching && said.round >= this.currentRound;
+      if (counts && this.electorate.isVoter(from)) this.onBallot(from, said);
     }
   }
 
@@ -197,13 +200,9 @@ export class Election {
   private tell(to: ServerId): void {
     this.unaware.delete(to);
     if (this.links.isUp(to)) this.told.add(to);
-    const notification: Notification = {
-      state: this.serverState,
-      vote: this.vote,
-      round: this.currentRound,
-      version: NOTIFICATION_VERSION,
-      configVersion: this.electorate.config.current.version,
-    };
+    const { currentRound: round, serverState: state, vote } = this;
+    const configVersion = this.electorate.config.current.version;
+    const notification = { state, vote, round, version: NOTIFICATION_VERSION, configVersion };
     this.outputs.push({ kind: 'send', to, notification });
   }
 
@@ -213,6 +212,7 @@ export class Election {
 
   private onNotification(from: ServerId, said: Notification): void {
     const { serverState, electorate } = this;
+    this.held.delete(from);
     const isNewer = said.configVersion > electorate.config.current.version;
     if (isNewer && serverState === 'looking' && this.adoptsNewerConfig) {
       this.outputs.push({ kind: 'newerConfig', from, version: said.configVersion });
@@ -250,8 +250,18 @@ export class Election {
       this.abandon(reason);
       return;
     }
+    if (said.round > this.currentRound) this.holdAWhile(from, said);
     if (this.serverState === 'leading') this.outputs.push({ kind: 'sawLooking', peer: from });
     if (this.needsAnswer(from, said)) this.tell(from);
+  }
+
+  /**
+   * A voter may have lost the leader a moment before us, and does not repeat itself when we ask. But
+   * it may as well find the leader again, and does not say that either: it soon counts no more.
+   */
+  private holdAWhile(from: ServerId, said: Notification): void {
+    this.held.set(from, said);
+    this.setTimer(this.heldMs);
   }
 
   /**
@@ -304,8 +314,8 @@ export class Election {
     if (round > this.currentRound) {
       this.enterRound(round);
       const own = this.ownVote();
-      this.propose(this.prefers(vote, own) ? vote : own);
-    } else if (this.prefers(vote, this.vote)) {
+      this.propose(this.electorate.prefers(vote, own) ? vote : own);
+    } else if (this.electorate.prefers(vote, this.vote)) {
       this.propose(vote);
     } else if (this.unaware.has(from)) {
       this.tell(from);
@@ -313,16 +323,6 @@ export class Election {
     // Better, and yet not taken: for a candidate of weight 0. ZooKeeper's server clings to it.
     if (isBetter(vote, this.vote)) this.asking.add(from);
     this.ballots.set(from, { vote, round, state: 'looking', version: said.version });
-  }
-
-  private isElectable(vote: Vote): boolean {
-    return this.electorate.weightOf(vote.leader) !== 0;
-  }
-
-  /** Whether to vote so instead. Not electable are we, of weight 0, at the beginning of a round. */
-  private prefers(vote: Vote, other: Vote | null): boolean {
-    if (!this.isElectable(vote)) return false;
-    return other === null || !this.isElectable(other) || isBetter(vote, other);
   }
 
   /** A voter has a leader. If a quorum has the same one, and that one leads, we have found it. */
@@ -418,7 +418,10 @@ export class Election {
   }
 
   private onTimer(): void {
-    if (!this.searching) return;
+    if (!this.searching) {
+      if (this.serverState !== 'looking') this.held.clear();
+      return;
+    }
     if (this.finalWaitMs !== null && this.vote !== null) {
       this.decide(this.vote, supportersOf(this.ballotFor(this.vote), this.ballots));
       return;
@@ -435,13 +438,15 @@ export class Election {
 
   private onLinkUp(peer: ServerId, rttMs: number | null): void {
     this.links.goesUp(peer, rttMs);
+    // The peer may have restarted: what it was told, and what it said, was over the connection before.
+    this.told.delete(peer);
+    this.held.delete(peer);
     if (this.searching && this.electorate.isVoter(peer)) this.tell(peer);
   }
 
   private onLinkDown(peer: ServerId, failure: LinkFailure): void {
     this.held.delete(peer);
     this.asking.delete(peer);
-    this.told.delete(peer);
     if (!this.electorate.isVoter(peer)) {
       this.links.forget(peer);
       return;

@@ -1,5 +1,7 @@
 import type { Zxid } from '@aviary/foundation';
 import type { QuorumVerifier, ServerId } from '../quorum/quorum-verifier.js';
+import { isBetter } from './ballot.js';
+import type { Vote } from './notification.js';
 
 /** Who votes in one version of the ensemble's configuration. */
 export interface VersionedQuorum {
@@ -45,6 +47,16 @@ export class Electorate {
   /** Whether a server may vote for itself: only by the configuration in force. */
   isCandidate(id: ServerId): boolean {
     return this.current.isVoter(id);
+  }
+
+  isElectable(vote: Vote): boolean {
+    return this.weightOf(vote.leader) !== 0;
+  }
+
+  /** Whether to vote so instead. Not electable are we, of weight 0, at the beginning of a round. */
+  prefers(vote: Vote, other: Vote | null): boolean {
+    if (!this.isElectable(vote)) return false;
+    return other === null || !this.isElectable(other) || isBetter(vote, other);
   }
 
   weightOf(id: ServerId): number {

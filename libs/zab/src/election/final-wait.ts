@@ -50,7 +50,7 @@ function mayBringBetter(voter: ServerId, vote: Vote, turnout: Turnout): boolean 
   if (voter === me || mute.has(voter)) return false;
   const ballot = ballots.get(voter);
   if (ballot !== undefined) {
-    return isBetter(ballot.vote, vote) && electorate.weightOf(ballot.vote.leader) !== 0;
+    return isBetter(ballot.vote, vote) && electorate.isElectable(ballot.vote);
   }
   // To elect a candidate that does not seem to run, on hearsay, is not urgent.
   return voter === vote.leader || !links.hasCrashed(voter);

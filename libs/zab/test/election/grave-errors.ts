@@ -8,8 +8,8 @@ const ELECTORATE = 'electorate.ts';
 export const graveErrors: readonly Mutation[] = [
   plant(
     'weight is ignored',
-    ELECTION,
-    'return this.electorate.weightOf(vote.leader) !== 0;',
+    ELECTORATE,
+    'return this.weightOf(vote.leader) !== 0;',
     'return true;',
   ),
   plant(
@@ -107,7 +107,7 @@ export const graveErrors: readonly Mutation[] = [
   ),
   plant(
     'everybody votes for itself, and stays with it',
-    ELECTION,
+    ELECTORATE,
     'return other === null || !this.isElectable(other) || isBetter(vote, other);',
     'return other === null;',
   ),

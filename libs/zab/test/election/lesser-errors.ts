@@ -36,8 +36,8 @@ export const lesserErrors: readonly Mutation[] = [
   plant(
     'in a later round, the vote of the earlier one stays',
     ELECTION,
-    'this.propose(this.prefers(vote, own) ? vote : own);',
-    'this.propose(this.prefers(vote, this.vote) ? vote : this.vote);',
+    'this.propose(this.electorate.prefers(vote, own) ? vote : own);',
+    'this.propose(this.electorate.prefers(vote, this.vote) ? vote : this.vote);',
   ),
   plant(
     'votes of earlier rounds are counted',
@@ -48,7 +48,7 @@ export const lesserErrors: readonly Mutation[] = [
   plant(
     'followers of an earlier life make a leader',
     ELECTION,
-    'return round === this.currentRound;',
+    'return this.own.lastZxid !== ZXID_UNKNOWN && round === this.currentRound;',
     'return true;',
   ),
   plant('who joins keeps its own round', ELECTION, 'this.currentRound = ballot.round;'),
@@ -145,13 +145,13 @@ export const lesserErrors: readonly Mutation[] = [
   plant(
     'who has been heard is waited for',
     FINAL_WAIT,
-    'return isBetter(ballot.vote, vote) && electorate.weightOf(ballot.vote.leader) !== 0;',
+    'return isBetter(ballot.vote, vote) && electorate.isElectable(ballot.vote);',
     'return !isBetter(vote, vote) && ballot.vote.leader !== vote.leader;',
   ),
   plant(
     'who clings to a candidate of weight 0 is waited for',
     FINAL_WAIT,
-    ' && electorate.weightOf(ballot.vote.leader) !== 0',
+    ' && electorate.isElectable(ballot.vote)',
   ),
   plant(
     'the wait does not know the way',
@@ -242,7 +242,47 @@ export const lesserErrors: readonly Mutation[] = [
     'this.told.clear();\n    this.decide(',
     'this.decide(',
   ),
-  plant('who lost its connection is taken to know', ELECTION, 'this.told.delete(peer);'),
+  plant('who has another connection is taken to know', ELECTION, 'this.told.delete(peer);', ''),
+  plant(
+    'what was said over an earlier connection is held',
+    ELECTION,
+    'this.told.delete(peer);\n    this.held.delete(peer);\n    if (this.searching',
+    'this.told.delete(peer);\n    if (this.searching',
+  ),
+  plant(
+    'what was said over a lost connection is held',
+    ELECTION,
+    'this.held.delete(peer);\n    this.asking.delete(peer);',
+    'this.asking.delete(peer);',
+  ),
+  plant(
+    'who has found a leader is held to its vote',
+    ELECTION,
+    'this.held.delete(from);\n    const isNewer',
+    'const isNewer',
+  ),
+  plant(
+    'who notices first is not heard',
+    ELECTION,
+    'if (said.round > this.currentRound) this.holdAWhile(from, said);',
+  ),
+  plant(
+    'what is held while there is a leader is held for good',
+    ELECTION,
+    "if (this.serverState !== 'looking') this.held.clear();",
+  ),
+  plant(
+    'votes are not held long enough to look',
+    ELECTION,
+    "if (this.serverState !== 'looking') this.held.clear();",
+    'this.held.clear();',
+  ),
+  plant(
+    'who has no vote any more is heard',
+    ELECTION,
+    'if (counts && this.electorate.isVoter(from)) this.onBallot(from, said);',
+    'if (counts) this.onBallot(from, said);',
+  ),
   plant(
     'who had a leader is not told again',
     ELECTION,
@@ -281,8 +321,8 @@ export const lesserErrors: readonly Mutation[] = [
   plant(
     'who is behind between two searches is told twice',
     ELECTION,
-    'this.searching && said.round >= this.currentRound',
-    'this.searching',
+    'const counts = this.searching && said.round >= this.currentRound;',
+    'const counts = this.searching;',
   ),
   plant(
     'a role that ends is still spoken of',

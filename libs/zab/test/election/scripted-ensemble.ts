@@ -154,6 +154,8 @@ export class ScriptedEnsemble {
     heal: () => this.network.heal(),
     break: ([a, b, failure = 'lost']) =>
       this.network.breakConnection(Number(a), Number(b), failure as LinkFailure),
+    /** `anew 1 3`: 3 has another connection to 1, which nobody told that the one before is gone. */
+    anew: ([id, peer]) => this.members.get(Number(id))?.onLinkUp(Number(peer), null),
     wait: ([ms]) => this.time.run(this.time.nowMs + Number(ms)),
   };
 
