@@ -8,7 +8,7 @@ import {
   type Zxid,
 } from '@aviary/foundation';
 import { DataFiles } from './data-files.js';
-import { EpochFiles } from './epoch-files.js';
+import { EpochFiles, readAcceptedEpoch } from './epoch-files.js';
 import { StorageError } from './errors.js';
 import {
   UNFINISHED_PREFIX,
@@ -101,6 +101,16 @@ export class DataDirectory {
    */
   openEpochs(lastZxid: Zxid, log: Log): Promise<EpochFiles> {
     return EpochFiles.open(this.disk, this.snapshotDirectory, lastZxid, log);
+  }
+
+  /**
+   * The last epoch that this server has agreed to, also where nothing else can be read; null: no file
+   * says so.
+   *
+   * @throws {StorageError} The file is damaged.
+   */
+  acceptedEpoch(): Promise<number | null> {
+    return readAcceptedEpoch(this.disk, this.snapshotDirectory);
   }
 
   /** Opens the log for what comes now; after {@link recover}, and when none is open. */

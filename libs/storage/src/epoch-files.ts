@@ -172,6 +172,16 @@ function judgeEpochs(
   return { accepted, current };
 }
 
+/**
+ * The epoch that this server has promised to follow no earlier leader than; null: it has promised
+ * nothing, or there is no telling.
+ *
+ * @throws {StorageError} The file is damaged.
+ */
+export function readAcceptedEpoch(disk: Disk, directory: string): Promise<number | null> {
+  return readEpoch(disk, directory, ACCEPTED_EPOCH_NAME);
+}
+
 async function readEpoch(disk: Disk, directory: string, name: string): Promise<number | null> {
   const path = joinPath(directory, name);
   const found = await readDecimal(disk, path);

@@ -8,16 +8,17 @@ import {
 import { formatEnsembleConfig, type EnsembleMember } from '@aviary/protocol';
 import {
   DataDirectory,
-  EpochFiles,
   SnapshotPolicy,
+  type EpochFiles,
   type LogListener,
   type TransactionLog,
 } from '@aviary/storage';
-import type {
-  AbandonReason,
-  QuorumVerifier,
-  ServerId,
-  ServerState as PeerState,
+import {
+  ZXID_UNKNOWN,
+  type AbandonReason,
+  type QuorumVerifier,
+  type ServerId,
+  type ServerState as PeerState,
 } from '@aviary/zab';
 import type { ClientPort } from '../client-port.js';
 import { ElectionPort } from '../election/election-port.js';
@@ -33,6 +34,7 @@ import { LearnerHost } from './learner-host.js';
 import type { MemberContext, MemberRole, RoleEnd } from './member-context.js';
 import type { MemberState } from './member-state.js';
 import { MemberStorage } from './member-storage.js';
+import { Rejoin } from './rejoin.js';
 
 const CLIENTS_HELD_MAX = 1000;
 const CLIENTS_HELD_MS = 2000;
@@ -54,6 +56,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
   readonly initLimitTicks: number;
   readonly syncLimitTicks: number;
   readonly storage: MemberStorage;
+  readonly rejoin: Rejoin;
 
   private readonly directory: DataDirectory;
   private readonly member: EnsembleMember;
@@ -93,6 +96,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
     this.syncLimitTicks = options.syncLimitTicks;
     this.directory = new DataDirectory(ports.disk, ports.clock, options);
     this.storage = new MemberStorage(options, ports, this.directory);
+    this.rejoin = new Rejoin(serverId, this.verifiers, this.directory, this.storage, ports);
     this.policy = new SnapshotPolicy(options, ports.random);
     this.clients = new HeldStreams(ports.clock, CLIENTS_HELD_MAX, CLIENTS_HELD_MS);
     const initLimitMs = options.initLimitTicks * options.tickTimeMs;
@@ -146,6 +150,8 @@ export class EnsembleServer implements MemberContext, ElectionListener {
    * Recovers what is on the disk, opens all ports and begins to look for a leader. Resolves then: when
    * clients are served is for the ensemble to decide.
    *
+   * Damaged data that the others can replace are put aside first: see {@link Rejoin}.
+   *
    * @throws {StorageError} What is on the disk cannot be trusted; nothing was changed.
    * @throws {Error} A port cannot be opened.
    */
@@ -164,15 +170,10 @@ export class EnsembleServer implements MemberContext, ElectionListener {
   }
 
   private async open(): Promise<void> {
-    const { log, disk, network } = this.ports;
-    const state = await this.storage.load();
+    const { log, network } = this.ports;
+    const { state, epochs } = await this.rejoin.recover();
     this.memberState = state;
-    this.epochFiles = await EpochFiles.open(
-      disk,
-      this.directory.snapshotDirectory,
-      state.lastLogged,
-      log,
-    );
+    this.epochFiles = epochs;
     this.identity = await SessionIdentity.open(
       this.ports,
       this.directory.snapshotDirectory,
@@ -211,6 +212,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
   }
 
   private async close(): Promise<void> {
+    this.rejoin.close();
     await this.clientListener?.close();
     await this.quorumListener?.close();
     await this.role?.end('the server stops');
@@ -227,7 +229,8 @@ export class EnsembleServer implements MemberContext, ElectionListener {
   private look(): void {
     if (this.isOver) return;
     this.lookingSinceMs = this.ports.clock.monotonicMs();
-    this.election.look(this.state.lastLogged, this.epochs.current);
+    const lastZxid = this.rejoin.isDue ? ZXID_UNKNOWN : this.state.lastLogged;
+    this.election.look(lastZxid, this.epochs.current);
   }
 
   // From the election:

@@ -31,6 +31,7 @@ import { LearnerSessions } from './learner-sessions.js';
 import { LearnerWrites, type RequestSink } from './learner-writes.js';
 import type { MemberContext, MemberRole, RoleEnd } from './member-context.js';
 import type { SnapshotIntake } from './member-storage.js';
+import { RegainedHistory } from './rejoin.js';
 
 const ZXID_AT = 12;
 /** A leader of ours listens at once; one of ZooKeeper's takes a while longer to find out that it leads. */
@@ -53,6 +54,8 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
   private role: LearnerRole | null = null;
   private readonly sessions = new LearnerSessions();
   private intake: SnapshotIntake | null = null;
+  /** What is regained of a lost history; null: none was lost. */
+  private regained: RegainedHistory | null;
   /** Up to where the history before NEWLEADER is being logged; 0: nothing of it is. */
   private historyThrough: Zxid = 0;
   private timer: Timer | null = null;
@@ -70,7 +73,8 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
     private readonly onEnd: (end: RoleEnd) => void,
   ) {
     this.mode = isObserver ? 'observer' : 'follower';
-    const { configVersion, epochs, options, self, state } = member;
+    const { configVersion, epochs, options, rejoin, self, state } = member;
+    this.regained = rejoin.isDue ? new RegainedHistory() : null;
     this.learner = new Learner({
       self,
       role: this.mode,
@@ -79,6 +83,7 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
       lastZxid: state.lastLogged,
       configVersion,
       needsSnapshot,
+      hasLostHistory: rejoin.isDue,
       tickMs: options.tickTimeMs,
       initLimitTicks: member.initLimitTicks,
       syncLimitTicks: member.syncLimitTicks,
@@ -291,6 +296,8 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
     const { member } = this;
     const { options, ports, state } = member;
     if (this.link !== null) this.link.isLive = true;
+    // Who has yet to regain its history serves nobody.
+    if (this.regained !== null) return;
     const latency = new LatencyMeter();
     const writes = new LearnerWrites(state, this, ports.clock, latency, options.limits, {
       onApplied: (transactions, bytes) => {
@@ -355,6 +362,16 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
     }
     this.link?.flush();
     this.writes?.applyThrough(following.applicable);
+    this.checkRegained();
+  }
+
+  /** Goes back to the elections once everything is there that this server may have acknowledged. */
+  private checkRegained(): void {
+    const logged = this.learner.following?.applicable ?? 0;
+    if (this.regained?.isWhole(logged) !== true) return;
+    this.regained = null;
+    const ending = this.member.rejoin.end();
+    this.after(ending, { kind: 'stop', reason: 'it has what it had lost' });
   }
 
   onFailure(error: Error): void {
@@ -394,6 +411,8 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
     link.writer.beginPingReply(zxid);
     this.sessions.takeTouched((high, low, timeoutMs) => link.writer.touch(high, low, timeoutMs));
     link.writer.endPingReply();
+    this.regained?.notePing(zxid);
+    this.checkRegained();
   }
 
   onSync(): void {

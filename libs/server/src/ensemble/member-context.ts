@@ -6,6 +6,7 @@ import type { ServerPorts } from '../server-ports.js';
 import type { SessionIdentity } from '../session-identity.js';
 import type { MemberState } from './member-state.js';
 import type { MemberStorage } from './member-storage.js';
+import type { Rejoin } from './rejoin.js';
 
 /** What every role of a member has to do with: the member around it. */
 export interface MemberContext {
@@ -24,6 +25,8 @@ export interface MemberContext {
   readonly sessionIdentity: SessionIdentity;
   readonly storage: MemberStorage;
   readonly state: MemberState;
+  /** Whether this member has lost what it had, and what becomes of that. */
+  readonly rejoin: Rejoin;
 
   /** Makes what is in `state` something else: it was replaced by what a leader sent. */
   replaceState(state: MemberState): void;
