@@ -1,93 +1,11 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { ZooKeeper, type SessionState } from '@aviary/client';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { freePorts } from '../free-port.js';
-import { readmeIn } from '../readme-examples.js';
-import { fourLetterWord } from './four-letter-word.js';
-import { runMain, temporaryDirectory, type Exit, type RunningProgram } from './member-process.js';
-
-const { text: readme } = readmeIn(resolve(import.meta.dirname, '../..'));
-const [, exampleConfig = ''] = /```properties\n([^]*?)```/.exec(readme) ?? [];
+import { Ensemble, contentsAt } from './configured-ensemble.js';
+import { temporaryDirectory } from './member-process.js';
 
 const WRITERS = 4;
 /** Writes that must be acknowledged before and after the leader is killed. */
 const WRITES = 300;
-
-/** One of three servers, with a `zoo.cfg` of its own. */
-interface Member {
-  readonly id: number;
-  readonly config: string;
-  readonly address: string;
-}
-
-/** Three servers as processes, configured as ZooKeeper is. */
-class Ensemble {
-  readonly members: Member[] = [];
-  private readonly running = new Map<number, RunningProgram>();
-
-  /** As the README shows it, on this machine. */
-  static async configure(directory: string): Promise<Ensemble> {
-    const ensemble = new Ensemble();
-    let everywhere = exampleConfig;
-    for (const id of [1, 2, 3]) {
-      const [quorumPort, electionPort, clientPort] = await freePorts(3);
-      const address = `127.0.0.1:${clientPort}`;
-      const line = `127.0.0.1:${quorumPort}:${electionPort};${address}`;
-      everywhere = everywhere.replace(`zk${id}:2888:3888;2181`, line);
-      ensemble.members.push({ id, address, config: join(directory, `${id}.cfg`) });
-    }
-    for (const { id, config } of ensemble.members) {
-      const dataDir = join(directory, String(id));
-      mkdirSync(dataDir);
-      writeFileSync(join(dataDir, 'myid'), `${id}\n`);
-      const text = everywhere.replace('/var/lib/aviary', dataDir);
-      writeFileSync(config, `${text}preAllocSize=64\n`);
-    }
-    return ensemble;
-  }
-
-  get servers(): string {
-    return this.members.map(({ address }) => address).join(',');
-  }
-
-  /** Starts a member; resolves when it listens. */
-  async start({ id, config }: Member): Promise<void> {
-    const program = runMain([config]);
-    this.running.set(id, program);
-    await program.printed(/listens for ZooKeeper clients at (\S+)\n/);
-  }
-
-  /** Resolves when the member serves clients, with what it is. */
-  async mode({ address }: Member): Promise<string> {
-    for (;;) {
-      // Who has no leader lets the question wait for a while, and answers it once it can.
-      const [, mode] = /^Mode: (\w+)$/m.exec(await fourLetterWord('srvr', address)) ?? [];
-      if (mode !== undefined) return mode;
-    }
-  }
-
-  async leader(): Promise<Member> {
-    const modes = await Promise.all(this.members.map((member) => this.mode(member)));
-    expect(modes.filter((mode) => mode === 'leader')).toHaveLength(1);
-    return this.members[modes.indexOf('leader')]!;
-  }
-
-  /** Resolves with how the member ended. */
-  async end({ id }: Member, signal: NodeJS.Signals): Promise<Exit> {
-    const { child, exited } = this.running.get(id)!;
-    child.kill(signal);
-    const exit = await exited;
-    this.running.delete(id);
-    return exit;
-  }
-
-  async killAll(): Promise<void> {
-    for (const member of this.members) {
-      if (this.running.has(member.id)) await this.end(member, 'SIGKILL');
-    }
-  }
-}
 
 /** Makes numbered nodes without pause, and remembers those that were acknowledged. */
 class Writer {
@@ -129,21 +47,6 @@ class Writer {
   }
 }
 
-/** All that stands below a node, as one server has it. */
-async function contentsAt(member: Member): Promise<Map<string, string>> {
-  await using zk = new ZooKeeper({ servers: member.address });
-  await zk.sync('/durable');
-  const { children } = await zk.children('/durable');
-  const contents = await Promise.all(
-    [...children].sort().map(async (name) => {
-      const { data, stat } = await zk.get(`/durable/${name}`);
-      return [name, `${String(data)} ${stat.czxid}`] as const;
-    }),
-  );
-  await zk.close();
-  return new Map(contents);
-}
-
 describe('three servers of an ensemble', () => {
   const directory = temporaryDirectory();
   let ensemble: Ensemble;
@@ -175,7 +78,9 @@ describe('three servers of an ensemble', () => {
     await Promise.all(writers.map((writer) => writer.more(WRITES / WRITERS)));
     for (const writer of writers) await writer.stop();
 
-    const [first, ...others] = await Promise.all(ensemble.members.map(contentsAt));
+    const [first, ...others] = await Promise.all(
+      ensemble.members.map((member) => contentsAt(member, '/durable')),
+    );
     for (const other of others) expect(other).toEqual(first);
     const acknowledged = writers.flatMap((writer) => writer.acknowledged);
     expect(acknowledged.length).toBeGreaterThanOrEqual(3 * WRITES);
