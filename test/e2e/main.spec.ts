@@ -3,6 +3,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { ZooKeeper } from '@aviary/client';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { freePorts } from '../free-port.js';
 import type { RunningProgram } from './member-process.js';
 import { runMain, temporaryDirectory } from './member-process.js';
 
@@ -102,6 +103,27 @@ describe('main.js zoo.cfg', () => {
     expect(await nowhere.exited).toEqual({ code: 2, signal: null });
     expect(nowhere.output).toMatch(
       /^configuration: .*EADDRNOTAVAIL.*: this machine has no such address; correct it in the line server\.7/m,
+    );
+  });
+
+  it('ends with status 2 when the data is that of another server', async () => {
+    const member = join(directory.path, 'renumbered');
+    mkdirSync(member);
+    writeFileSync(join(member, 'myid'), '2\n');
+    const [quorumPort, electionPort] = await freePorts(2);
+    const own = `127.0.0.1:${quorumPort}:${electionPort};127.0.0.1:0`;
+    const client = 'clientPort=0\nclientPortAddress=127.0.0.1\n';
+    const path = config(`dataDir=${member}\n${client}${ENSEMBLE}server.2=${own}\n`);
+    const first = started(runMain([path]));
+    await first.printed(/Aviary is server 2 of 3/);
+    first.child.kill('SIGKILL');
+    await first.exited;
+
+    writeFileSync(join(member, 'myid'), '1\n');
+    const renumbered = started(runMain([path]));
+    expect(await renumbered.exited).toEqual({ code: 2, signal: null });
+    expect(renumbered.output).toMatch(
+      /^configuration: the data in .*renumbered.version-2 is that of server 2, and this is server 1: correct myid/m,
     );
   });
 

@@ -112,7 +112,7 @@ export class WireClient {
   private nextXid = 1;
 
   constructor(
-    readonly world: ServerWorld,
+    readonly world: Pick<ServerWorld, 'reach'>,
     readonly link: DirectLink,
   ) {
     link.whenReceived((bytes) => this.take(bytes));

@@ -4,7 +4,8 @@ import { StorageError } from './errors.js';
 import { UNFINISHED_PREFIX, joinPath } from './file-names.js';
 import { readStart, replaceFile } from './whole-file.js';
 
-const LINE_BYTES_MAX = 256;
+/** Room for the names of all servers of a large ensemble. */
+const LINE_BYTES_MAX = 128 * 1024;
 
 const utf8 = new TextEncoder();
 const text = new TextDecoder();

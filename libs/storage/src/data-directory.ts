@@ -20,6 +20,7 @@ import {
 import { HistoryReader } from './history-reader.js';
 import { inspectHistory, type HistorySection } from './history-section.js';
 import { finishInstallation, install } from './installation.js';
+import type { MemberNote } from './member-note.js';
 import { purge } from './purge.js';
 import { recover, type Recovered } from './recovery.js';
 import type { RecoveryTarget } from './recovery-target.js';
@@ -92,6 +93,16 @@ export class DataDirectory {
   async truncate(zxid: Zxid, target: RecoveryTarget, log: Log): Promise<Recovered> {
     this.assertNoLog();
     return truncate(this.files, zxid, target, log);
+  }
+
+  /** Whose data this is, as far as it was noted; also before {@link recover}. null: nobody's yet. */
+  readMemberNote(): Promise<MemberNote | null> {
+    return this.files.member.read();
+  }
+
+  /** Notes whose data this is, durably; after {@link recover}. */
+  writeMemberNote(note: MemberNote): Promise<void> {
+    return this.files.member.write(note);
   }
 
   /**

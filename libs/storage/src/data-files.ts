@@ -2,6 +2,7 @@ import type { Clock, Disk, Zxid } from '@aviary/foundation';
 import { DurableMarkFile } from './durable-mark.js';
 import { joinPath, logFiles, snapshotFiles, type NamedFile } from './file-names.js';
 import { HistoryOriginFile } from './history-origin.js';
+import { MemberNoteFile } from './member-note.js';
 import { PendingChangeFile } from './pending-change.js';
 import type { RecoverySource } from './recovery-target.js';
 import { RejoinMark } from './rejoin-mark.js';
@@ -12,6 +13,7 @@ export class DataFiles {
   readonly origin: HistoryOriginFile;
   readonly pending: PendingChangeFile;
   readonly rejoin: RejoinMark;
+  readonly member: MemberNoteFile;
 
   constructor(
     readonly disk: Disk,
@@ -23,6 +25,7 @@ export class DataFiles {
     this.origin = new HistoryOriginFile(disk, snapshotDirectory);
     this.pending = new PendingChangeFile(disk, snapshotDirectory);
     this.rejoin = new RejoinMark(disk, snapshotDirectory);
+    this.member = new MemberNoteFile(disk, snapshotDirectory);
   }
 
   /** Both directories, or the one that is both. */

@@ -11,6 +11,8 @@ export { LogBatch } from './log-batch.js';
 export { scanLog } from './log-scanner.js';
 export type { LogEnd, TransactionSink } from './log-scanner.js';
 export type { TornTail } from './log-tail.js';
+export { MEMBER_NOTE_NAME } from './member-note.js';
+export type { MemberNote } from './member-note.js';
 export type { Recovered } from './recovery.js';
 export type { RecoveryTarget } from './recovery-target.js';
 export type { SnapshotDigest } from './snapshot-format.js';

@@ -27,6 +27,7 @@ import type { ElectionListener } from '../election/options.js';
 import type { ServerPorts } from '../server-ports.js';
 import type { ServerState } from '../server.js';
 import { SessionIdentity } from '../session-identity.js';
+import { DataOwner } from './data-owner.js';
 import type { EnsembleOptions } from './ensemble-options.js';
 import { HeldStreams } from './held-streams.js';
 import { LeaderHost } from './leader-host.js';
@@ -153,6 +154,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
    * Damaged data that the others can replace are put aside first: see {@link Rejoin}.
    *
    * @throws {StorageError} What is on the disk cannot be trusted; nothing was changed.
+   * @throws {ConfigurationError} The data is that of another server, or of another ensemble.
    * @throws {Error} A port cannot be opened.
    */
   async start(): Promise<void> {
@@ -171,7 +173,10 @@ export class EnsembleServer implements MemberContext, ElectionListener {
 
   private async open(): Promise<void> {
     const { log, network } = this.ports;
+    const owner = new DataOwner(this.directory, this.self, this.options.ensemble);
+    await owner.check();
     const { state, epochs } = await this.rejoin.recover();
+    await owner.note();
     this.memberState = state;
     this.epochFiles = epochs;
     this.identity = await SessionIdentity.open(
