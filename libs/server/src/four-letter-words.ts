@@ -3,6 +3,7 @@ import { opCodeName } from '@aviary/protocol';
 import type { ClientConnection } from './client-connection.js';
 import type { ClientPort } from './client-port.js';
 import { metrics } from './metrics.js';
+import { environmentText, refusalOfWord, unservedAnswer } from './unserved-words.js';
 import { SERVER_VERSION } from './version.js';
 
 /** Bytes of the files in the data directory and in that of the logs. */
@@ -66,16 +67,12 @@ export class FourLetterWords {
 
   /** The whole text to send before the connection is closed. */
   answer(word: string): string | Promise<string> {
-    if (!this.port.options.fourLetterWords.has(word)) {
-      return `${word} is not executed because it is not in the whitelist.\n`;
-    }
-    if (word === 'ruok') return 'imok';
-    if (!this.port.isServing) {
-      return word === 'isro'
-        ? 'null'
-        : 'This ZooKeeper instance is not currently serving requests\n';
-    }
+    const refusal = refusalOfWord(word, this.port.options.fourLetterWords);
+    if (refusal !== null) return refusal;
+    if (!this.port.isServing) return unservedAnswer(word, this.port.environment);
     switch (word) {
+      case 'ruok':
+        return 'imok';
       case 'isro':
         return 'rw';
       case 'srvr':
@@ -91,7 +88,7 @@ export class FourLetterWords {
       case 'dump':
         return this.dump();
       case 'envi':
-        return this.environment();
+        return environmentText(this.port.environment);
       case 'mntr':
         return this.monitorLines();
       case 'wchs':
@@ -195,11 +192,6 @@ export class FourLetterWords {
       text += `\tip: /${stream.remote.address}:${stream.remote.port} sessionId: ${id}\n`;
     }
     return text;
-  }
-
-  private environment(): string {
-    const lines = [['zookeeper.version', SERVER_VERSION], ...this.port.environment];
-    return `Environment:\n${lines.map(([key, value]) => `${key}=${value}\n`).join('')}`;
   }
 
   private monitorLines(): string {

@@ -13,14 +13,13 @@ const NOTE: MemberNote = {
   ]),
 };
 
-async function directoryOn(disk: MemoryDisk): Promise<DataDirectory> {
-  await disk.makeDirectory(DIRECTORY);
+function directoryOn(disk: MemoryDisk): DataDirectory {
   return new DataDirectory(disk, new ManualClock(), { dataDir: '/data' });
 }
 
 describe('the note of whose data lies in a directory', () => {
   it('is not there at first, and is what was written then', async () => {
-    const directory = await directoryOn(new MemoryDisk());
+    const directory = directoryOn(new MemoryDisk());
     expect(await directory.readMemberNote()).toBeNull();
     await directory.writeMemberNote(NOTE);
     expect(await directory.readMemberNote()).toEqual(NOTE);
@@ -35,7 +34,7 @@ describe('the note of whose data lies in a directory', () => {
     const servers = new Map(
       Array.from({ length: 254 }, (_, at) => [at + 1, [`${'h'.repeat(250)}${at}`, 'b']] as const),
     );
-    const directory = await directoryOn(new MemoryDisk());
+    const directory = directoryOn(new MemoryDisk());
     await directory.writeMemberNote({ serverId: 7, servers });
     expect(await directory.readMemberNote()).toEqual({ serverId: 7, servers });
   });
@@ -44,7 +43,7 @@ describe('the note of whose data lies in a directory', () => {
     'counts as missing when it cannot be read: %j',
     async (text) => {
       const disk = new MemoryDisk();
-      const directory = await directoryOn(disk);
+      const directory = directoryOn(disk);
       const file = await disk.open(`${DIRECTORY}/${MEMBER_NOTE_NAME}`, 'create');
       await file.write(Buffer.from(text), 0);
       await file.close();

@@ -26,9 +26,11 @@ import { electionAddressesOf, electionMembership } from '../election/membership.
 import type { ElectionListener } from '../election/options.js';
 import type { ServerPorts } from '../server-ports.js';
 import type { ServerState } from '../server.js';
+import { refusalOfWord, unservedAnswer } from '../unserved-words.js';
 import { SessionIdentity } from '../session-identity.js';
 import { DataOwner } from './data-owner.js';
 import type { EnsembleOptions } from './ensemble-options.js';
+import { HeldClients } from './held-clients.js';
 import { HeldStreams } from './held-streams.js';
 import { LeaderHost } from './leader-host.js';
 import { LearnerHost } from './learner-host.js';
@@ -62,7 +64,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
   private readonly directory: DataDirectory;
   private readonly member: EnsembleMember;
   private readonly election: ElectionPort;
-  private readonly clients: HeldStreams;
+  private readonly clients: HeldClients;
   private readonly learners: HeldStreams;
   private memberState: MemberState | null = null;
   private epochFiles: EpochFiles | null = null;
@@ -99,7 +101,12 @@ export class EnsembleServer implements MemberContext, ElectionListener {
     this.storage = new MemberStorage(options, ports, this.directory);
     this.rejoin = new Rejoin(serverId, this.verifiers, this.directory, this.storage, ports);
     this.policy = new SnapshotPolicy(options, ports.random);
-    this.clients = new HeldStreams(ports.clock, CLIENTS_HELD_MAX, CLIENTS_HELD_MS);
+    const { environment = [] } = ports;
+    this.clients = new HeldClients(
+      ports.clock,
+      new HeldStreams(ports.clock, CLIENTS_HELD_MAX, CLIENTS_HELD_MS),
+      (word) => refusalOfWord(word, options.fourLetterWords) ?? unservedAnswer(word, environment),
+    );
     const initLimitMs = options.initLimitTicks * options.tickTimeMs;
     this.learners = new HeldStreams(ports.clock, LEARNERS_HELD_MAX, initLimitMs);
     this.election = new ElectionPort(

@@ -1,6 +1,6 @@
 import type { ByteStream, Clock, StreamHandler, Timer } from '@aviary/foundation';
 
-/** Streams that came before anybody could take them, for a while. */
+/** Streams that came before anybody could take them, each for a while. */
 export class HeldStreams {
   private readonly held = new Map<ByteStream, Timer>();
 
@@ -10,17 +10,26 @@ export class HeldStreams {
     private readonly limitMs: number,
   ) {}
 
-  /** Keeps a stream unread until somebody takes it, or the time is over. */
+  /** Keeps a stream until somebody takes it, or the time is over, or too many have come since. */
   hold(stream: ByteStream): void {
-    if (this.held.size >= this.streamsMax) {
-      stream.destroy();
-      return;
-    }
+    if (this.held.size >= this.streamsMax) this.dropOldest();
     const timer = this.clock.setTimer(this.limitMs, () => {
       this.held.delete(stream);
       stream.destroy();
     });
     this.held.set(stream, timer);
+  }
+
+  /** Nobody has to take the stream any more. */
+  forget(stream: ByteStream): void {
+    this.held.get(stream)?.cancel();
+    this.held.delete(stream);
+  }
+
+  private dropOldest(): void {
+    const [oldest] = this.held.keys();
+    this.forget(oldest);
+    oldest.destroy();
   }
 
   /** Hands over every stream. One that has closed meanwhile says so when it is started. */
