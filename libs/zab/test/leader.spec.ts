@@ -111,6 +111,21 @@ describe('a leader', () => {
     expect(leader.heldAfter).toBe(Infinity);
   });
 
+  it('keeps what is committed and not in its own log for one that is sent a snapshot', () => {
+    join(leader, 3);
+    live(leader, 3);
+    active.propose(z(1));
+    active.acknowledge(2, z(1), 0);
+    expect(active.acknowledge(3, z(1), 0)).toBe(z(1));
+    const received = { kind: 'received', from: 4 } as const;
+    const info = { type: 'observerInfo', sid: 4, acceptedEpoch: 2, configVersion: 0 } as const;
+    leader.step({ ...received, packet: info }, 0);
+    const agreed = { type: 'ackEpoch', currentEpoch: 2, lastZxid: 0 } as const;
+    leader.step({ ...received, packet: agreed }, 0);
+    expect(active.committed).toBe(z(1));
+    expect(leader.heldAfter).toBe(z(0));
+  });
+
   it('waits for a history that moves, and not for one that is stuck', () => {
     const received = { kind: 'received', from: 3 } as const;
     const info = { type: 'followerInfo', sid: 3, acceptedEpoch: 2, configVersion: 0 } as const;

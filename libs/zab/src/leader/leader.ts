@@ -262,7 +262,8 @@ export class Leader {
   private synchronise(peer: LearnerPeer, nowMs: number): void {
     peer.stage = 'receiving';
     peer.waitingSinceMs = nowMs;
-    peer.through = this.activeEpoch?.committed ?? 0;
+    // A snapshot of the host's tree ends where it has applied.
+    peer.through = this.activeEpoch?.applicable ?? 0;
     this.outputs.push({ kind: 'synchronise', to: peer.connection, lastZxid: peer.lastZxid });
   }
 
