@@ -99,7 +99,7 @@ describe('bodies', () => {
     const packet = packetOf(written((writer) => writer.request(1, -2, 7, 9, who, body, 1, 5)));
     const request = readRequest(packet);
     expect(request).toMatchObject({ sessionHigh: 1, sessionLow: -2, cxid: 7, type: 9 });
-    expect(request.authinfo).toEqual(who);
+    expect(readAuthinfo(packet)).toEqual(who);
     const { bodyStart, bodyEnd } = request;
     expect(hex(packet.bytes.subarray(bodyStart, bodyEnd))).toBe(hex(body.subarray(1, 5)));
   });

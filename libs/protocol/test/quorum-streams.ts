@@ -14,6 +14,7 @@ import {
   readActivation,
   readLearnerInfo,
   readNewLeader,
+  readAuthinfo,
   readRequest,
   readRevalidationReply,
   readRevalidationRequest,
@@ -116,9 +117,9 @@ function writeRevalidate(
 }
 
 function writeRequest(writer: QuorumPacketWriter, packet: QuorumPacket): void {
-  const { sessionHigh, sessionLow, cxid, type, authinfo, bodyStart, bodyEnd } = readRequest(packet);
-  const { bytes } = packet;
-  writer.request(sessionHigh, sessionLow, cxid, type, authinfo, bytes, bodyStart, bodyEnd);
+  const { sessionHigh, sessionLow, cxid, type, bodyStart, bodyEnd } = readRequest(packet);
+  const who = readAuthinfo(packet);
+  writer.request(sessionHigh, sessionLow, cxid, type, who, packet.bytes, bodyStart, bodyEnd);
 }
 
 /** A learner's or a leader's ear, which lets a snapshot pass by until its signature. */

@@ -142,12 +142,11 @@ export interface ForwardedRequest {
   /** The record without its header is `packet.bytes[bodyStart..bodyEnd)`. */
   readonly bodyStart: number;
   readonly bodyEnd: number;
-  /** Who asks; null for the system itself, as when a session begins. */
-  readonly authinfo: readonly Id[] | null;
 }
 
 /**
- * Data and authinfo of REQUEST.
+ * Data of REQUEST. Who asks is for {@link readAuthinfo} to say; null stands for the system itself, as
+ * when a session begins.
  *
  * @throws {PeerWireError}
  */
@@ -161,7 +160,6 @@ export function readRequest(packet: QuorumPacket): ForwardedRequest {
     type: readInt32(bytes, dataStart + 12),
     bodyStart: dataStart + REQUEST_HEAD_BYTES,
     bodyEnd: dataEnd,
-    authinfo: readAuthinfo(packet),
   };
 }
 

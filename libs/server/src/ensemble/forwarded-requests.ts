@@ -6,13 +6,14 @@ import {
   type ForwardedRequest,
   type QuorumPacket,
 } from '@aviary/protocol';
-import { SYSTEM_PRINCIPAL, principalOf, type RequestOrigin } from '@aviary/znodes';
+import { SYSTEM_PRINCIPAL, type RequestOrigin } from '@aviary/znodes';
 import type { Authority, AuthorityContext } from '../authority.js';
 import { RequestKind, requestKind } from '../request-kinds.js';
 import { Session } from '../session-tracker.js';
 import type { WriteOwner } from '../write-queue.js';
 import type { LeaderWrites } from './leader-writes.js';
 import type { LearnerLink } from './learner-link.js';
+import { PrincipalCache } from './principal-cache.js';
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -24,20 +25,32 @@ export class ForwardedRequests {
   /** The learner that a session belongs to: the one that its client came to last. */
   private readonly homes = new Map<Session, LearnerLink>();
   private readonly body = new JuteReader(NO_BYTES);
+  private readonly principals: PrincipalCache;
+  /** Of the request at hand: what is made of it keeps none of this. */
+  private readonly origin: RequestOrigin = {
+    sessionHigh: 0,
+    sessionLow: 0,
+    xid: 0,
+    who: SYSTEM_PRINCIPAL,
+  };
 
   constructor(
     private readonly context: AuthorityContext,
     private readonly authority: Authority,
     private readonly writes: LeaderWrites,
-  ) {}
+  ) {
+    this.principals = new PrincipalCache(context.options.skipAcl);
+  }
 
   /** @throws {PeerWireError} The packet is no request. */
   take(link: LearnerLink, packet: QuorumPacket, nowMs: number): void {
     const request = readRequest(packet);
-    const { authinfo, cxid: xid, sessionHigh, sessionLow, type } = request;
-    const { skipAcl } = this.context.options;
-    const who = authinfo === null ? SYSTEM_PRINCIPAL : principalOf(authinfo, skipAcl);
-    const origin = { sessionHigh, sessionLow, xid, who };
+    const { origin } = this;
+    const { type } = request;
+    origin.sessionHigh = request.sessionHigh;
+    origin.sessionLow = request.sessionLow;
+    origin.xid = request.cxid;
+    origin.who = this.principals.of(packet);
     const body = this.body.reset(packet.bytes, request.bodyStart, request.bodyEnd);
     if (type === OpCode.createSession) return this.createSession(link, origin, body, nowMs);
     if (type === OpCode.sync) return this.sync(link);
