@@ -70,6 +70,7 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
     this.syncs = new LearnerSync(member, {
       moved: (to) => this.step({ kind: 'historyMoved', to }),
       sent: (to, through) => this.step({ kind: 'historySent', to, through }),
+      failed: (to, reason) => this.leave(to, reason),
     });
   }
 
@@ -183,6 +184,8 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
   }
 
   private synchronise(to: ConnectionId, lastZxid: Zxid): void {
+    // What is held for the learner begins where everything that may be applied is.
+    this.writes?.advance();
     const link = this.links.get(to);
     if (link !== undefined) this.syncs.bring(link, lastZxid, this.committedSent);
     this.flushSoon();
@@ -271,6 +274,11 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
     this.drop(link);
   }
 
+  private leave(id: ConnectionId, reason: string): void {
+    this.closeLink(id, reason);
+    this.step({ kind: 'closed', connection: id });
+  }
+
   private drop(link: LearnerLink): void {
     this.links.delete(link.id);
     this.syncs.stop(link);
@@ -290,6 +298,7 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
     }
     this.port?.abandonConnections();
     this.ending = this.work
+      .then(() => this.syncs.settled())
       .then(() => this.log?.close())
       .then(() => this.onEnd({ reason, isMemoryValid: true, asksAgain: false }));
   }
