@@ -5,7 +5,6 @@ import {
   type DiskError,
   type Listener,
   type SocketAddress,
-  type Timer,
 } from '@aviary/foundation';
 import {
   DataDirectory,
@@ -19,13 +18,12 @@ import { ClientPort } from './client-port.js';
 import { LatencyMeter } from './latency-meter.js';
 import type { ServerOptions } from './options.js';
 import { PasswordKeeper } from './password-keeper.js';
+import { PurgeSchedule } from './purge-schedule.js';
 import type { ServerPorts } from './server-ports.js';
 import { SessionIdentity } from './session-identity.js';
 import { Snapshotter } from './snapshotter.js';
 import { TreeRecovery, type RecoveredState } from './tree-recovery.js';
 import { WritePipeline } from './write-pipeline.js';
-
-const HOUR_MS = 3_600_000;
 
 /** Life of a server: each state is entered once, in this order; `failed` from any. */
 export type ServerState = 'new' | 'recovering' | 'serving' | 'stopping' | 'stopped' | 'failed';
@@ -46,7 +44,7 @@ export class StandaloneServer {
   private listener: Listener | null = null;
   private transactions: TransactionLog | null = null;
   private snapshotter: Snapshotter | null = null;
-  private purgeTimer: Timer | null = null;
+  private readonly purges: PurgeSchedule;
   private hasLogFailed = false;
   private starting: Promise<void> | null = null;
   private stopping: Promise<void> | null = null;
@@ -59,7 +57,12 @@ export class StandaloneServer {
     private readonly options: ServerOptions,
     private readonly ports: ServerPorts,
     private readonly onFailure: (reason: string) => void,
-  ) {}
+  ) {
+    const { purgeIntervalMs, snapRetainCount } = options;
+    this.purges = new PurgeSchedule(ports.clock, purgeIntervalMs, () => {
+      void this.snapshotter?.purge(snapRetainCount);
+    });
+  }
 
   /** Where clients connect, once it serves. */
   get address(): SocketAddress {
@@ -113,7 +116,7 @@ export class StandaloneServer {
       state.tree,
     );
     await this.openPort(state, identity, directory, snapshotter);
-    this.schedulePurge(snapshotter);
+    this.purges.start();
   }
 
   /**
@@ -134,7 +137,7 @@ export class StandaloneServer {
   }
 
   private async close(): Promise<void> {
-    this.purgeTimer?.cancel();
+    this.purges.stop();
     this.port?.stopServing();
     await this.listener?.close();
     if (!this.hasLogFailed) await this.transactions?.close();
@@ -215,25 +218,6 @@ export class StandaloneServer {
     policy.reset();
     this.transactions?.roll();
     snapshotter.begin();
-  }
-
-  private schedulePurge(snapshotter: Snapshotter): void {
-    const { purgeIntervalMs, snapRetainCount } = this.options;
-    if (purgeIntervalMs === null || purgeIntervalMs <= 0) return;
-    // One timer cannot count further than 24 days: longer intervals are passed in hours.
-    let leftMs = purgeIntervalMs;
-    const wait = (): void => {
-      const stepMs = Math.min(leftMs, HOUR_MS);
-      this.purgeTimer = this.ports.clock.setTimer(stepMs, () => {
-        leftMs -= stepMs;
-        if (leftMs <= 0) {
-          leftMs = purgeIntervalMs;
-          void snapshotter.purge(snapRetainCount);
-        }
-        wait();
-      });
-    };
-    wait();
   }
 
   private reportRecovery({ tree, applier }: RecoveredState): void {

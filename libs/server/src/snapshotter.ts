@@ -10,6 +10,7 @@ const PIECE_BYTES = 128 * 1024;
 export class Snapshotter {
   private running: Promise<void> | null = null;
   private current: TreeSnapshot | null = null;
+  private purging: Promise<void> = Promise.resolve();
   private isClosed = false;
 
   /** @param retain Snapshots to keep when one is written; null: nothing is purged here. */
@@ -46,6 +47,7 @@ export class Snapshotter {
     this.isClosed = true;
     this.current?.close();
     await this.running;
+    await this.purging;
   }
 
   private open(): SnapshotSource {
@@ -74,8 +76,13 @@ export class Snapshotter {
     if (this.retain !== null) await this.purge(this.retain);
   }
 
-  /** Removes what recovery will not need. */
-  async purge(retain: number): Promise<void> {
+  /** Removes what recovery will not need, unless this is closed. */
+  purge(retain: number): Promise<void> {
+    this.purging = this.purging.then(() => (this.isClosed ? undefined : this.purgeNow(retain)));
+    return this.purging;
+  }
+
+  private async purgeNow(retain: number): Promise<void> {
     try {
       const removed = await this.directory.purge(retain);
       if (removed.length > 0) this.log.info(`Purged ${removed.join(', ')}.`);

@@ -24,6 +24,7 @@ import type { ClientPort } from '../client-port.js';
 import { ElectionPort } from '../election/election-port.js';
 import { electionAddressesOf, electionMembership } from '../election/membership.js';
 import type { ElectionListener } from '../election/options.js';
+import { PurgeSchedule } from '../purge-schedule.js';
 import type { ServerPorts } from '../server-ports.js';
 import type { ServerState } from '../server.js';
 import { refusalOfWord, unservedAnswer } from '../unserved-words.js';
@@ -74,6 +75,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
   private clientListener: Listener | null = null;
   private quorumListener: Listener | null = null;
   private policy: SnapshotPolicy;
+  private readonly purges: PurgeSchedule;
   private stopping: Promise<void> | null = null;
   private lookingSinceMs = 0;
 
@@ -101,6 +103,10 @@ export class EnsembleServer implements MemberContext, ElectionListener {
     this.storage = new MemberStorage(options, ports, this.directory);
     this.rejoin = new Rejoin(serverId, this.verifiers, this.directory, this.storage, ports);
     this.policy = new SnapshotPolicy(options, ports.random);
+    this.purges = new PurgeSchedule(ports.clock, options.purgeIntervalMs, () => {
+      // Who serves has its history in order: a leader may be about to change that of a learner.
+      if (this.port !== null) void this.storage.purge();
+    });
     const { environment = [] } = ports;
     this.clients = new HeldClients(
       ports.clock,
@@ -175,6 +181,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
       throw error;
     }
     this.lifecycle = 'serving';
+    this.purges.start();
     this.look();
   }
 
@@ -225,6 +232,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
 
   private async close(): Promise<void> {
     this.rejoin.close();
+    this.purges.stop();
     await this.clientListener?.close();
     await this.quorumListener?.close();
     await this.role?.end('the server stops');
@@ -342,6 +350,10 @@ export class EnsembleServer implements MemberContext, ElectionListener {
   }
 
   // For the roles:
+
+  isListed(id: ServerId): boolean {
+    return this.options.ensemble.members.has(id);
+  }
 
   replaceState(state: MemberState): void {
     this.memberState = state;
