@@ -81,10 +81,11 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
 
   /** Takes a connection to the quorum port. */
   accept(stream: ByteStream): void {
-    if (this.isOver || this.strangers >= STRANGERS_MAX) {
+    if (this.isOver) {
       stream.destroy();
       return;
     }
+    this.makeRoomForStranger();
     const { frameBytesMax } = this.member.options.limits;
     const link = new LearnerLink(
       this.nextConnection++,
@@ -102,11 +103,11 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
     return this.ending ?? Promise.resolve();
   }
 
-  /** Connections that have not said whose they are. */
-  private get strangers(): number {
-    let count = 0;
-    for (const link of this.links.values()) if (link.isStranger) count++;
-    return count;
+  /** Learners say at once whose a connection is: in a crowd the oldest one that has not goes. */
+  private makeRoomForStranger(): void {
+    const strangers = [...this.links.values()].filter(({ isStranger }) => isStranger);
+    if (strangers.length < STRANGERS_MAX) return;
+    this.closeLink(strangers[0].id, 'too many others have not said either whose they are');
   }
 
   private dropStrangers(): void {
@@ -316,7 +317,27 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
   // From the links:
 
   onZab(link: LearnerLink, packet: LearnerPacket): void {
+    if (packet.type === 'followerInfo' || packet.type === 'observerInfo') this.judge(link);
     this.step({ kind: 'received', from: link.id, packet });
+  }
+
+  /** Says what an operator has to know of who wants to learn. */
+  private judge(link: LearnerLink): void {
+    const { serverId, stream } = link;
+    if (!this.member.isListed(serverId)) {
+      const line =
+        `Server ${serverId}, which connects from ${stream.remote.address} to learn, is not in the ` +
+        'configuration: it learns, but has no vote.';
+      this.throttledLog.warn('unlisted', line);
+    }
+    for (const other of this.links.values()) {
+      if (other === link || other.serverId !== serverId) continue;
+      if (other.stream.remote.address === stream.remote.address) continue;
+      const line =
+        `Server ${serverId} has connected from ${stream.remote.address} while it is connected from ` +
+        `${other.stream.remote.address}: if both run, two servers have one id in their myid files.`;
+      this.throttledLog.warn('moved', line);
+    }
   }
 
   onAck(link: LearnerLink, zxid: Zxid): void {

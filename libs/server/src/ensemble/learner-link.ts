@@ -1,9 +1,11 @@
 import { zxidEpoch, type ByteStream, type StreamHandler, type Zxid } from '@aviary/foundation';
 import {
+  LEARNER_PROTOCOL_VERSION,
   PeerWireError,
   QuorumPacketReader,
   QuorumPacketType,
   QuorumPacketWriter,
+  quorumPacketTypeName,
   readAckEpoch,
   readLearnerInfo,
   type QuorumPacket,
@@ -174,12 +176,13 @@ export class LearnerLink implements StreamHandler, QuorumPacketSink {
 
   onPacket(packet: QuorumPacket): boolean {
     const { listener } = this;
+    this.refuseIfEarly(packet.type);
     switch (packet.type) {
       case QuorumPacketType.ack:
         listener.onAck(this, packet.zxid);
         break;
       case QuorumPacketType.ping:
-        listener.onPing(this, packet);
+        if (this.isLive) listener.onPing(this, packet);
         break;
       case QuorumPacketType.request:
         listener.onRequest(this, packet);
@@ -203,8 +206,21 @@ export class LearnerLink implements StreamHandler, QuorumPacketSink {
     return !this.isEnded;
   }
 
+  /** Who has not said who it is brings nothing, and nobody acts for clients before it may serve any. */
+  private refuseIfEarly(type: number): void {
+    const { followerInfo, observerInfo, request, revalidate } = QuorumPacketType;
+    if (this.isLive || type === followerInfo || type === observerInfo) return;
+    if (this.isStranger || type === request || type === revalidate) {
+      throw new PeerWireError(`packet ${quorumPacketTypeName(type)} comes too early`);
+    }
+  }
+
   private introduced(packet: QuorumPacket): void {
-    const { configVersion, serverId: sid } = readLearnerInfo(packet);
+    const { configVersion, protocolVersion, serverId: sid } = readLearnerInfo(packet);
+    if (sid < 0) throw new PeerWireError(`it says that it is server ${sid}: ids begin at 0`);
+    if (protocolVersion < LEARNER_PROTOCOL_VERSION) {
+      throw new PeerWireError('it is of before ZooKeeper 3.4, and agrees to no epoch');
+    }
     const isFollower = packet.type === QuorumPacketType.followerInfo;
     this.serverId = sid;
     this.role = isFollower ? 'follower' : 'observer';

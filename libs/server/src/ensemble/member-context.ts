@@ -15,6 +15,8 @@ export interface MemberContext {
   readonly self: ServerId;
   /** Who decides. */
   readonly verifiers: readonly [QuorumVerifier, ...QuorumVerifier[]];
+  /** Whether the configuration has a server of that id. */
+  isListed(id: ServerId): boolean;
   /** The ensemble's configuration, as servers tell it one another. */
   readonly configuration: string;
   readonly configVersion: number;
