@@ -30,6 +30,8 @@ export interface LeaderLinkListener {
   /** A snapshot follows: where it goes. */
   openSnapshot(): SnapshotBodySink;
   onSnapshot(): void;
+  /** What came is no snapshot; the connection is closed. */
+  onSnapshotRefused(problem: string): void;
   onSnapshotPiece(): void;
   /** Everything that has come in one piece was told. */
   onTold(): void;
@@ -47,7 +49,7 @@ export class LeaderLink implements StreamHandler, QuorumPacketSink {
 
   constructor(
     readonly stream: ByteStream,
-    dataBytesMax: number,
+    private readonly dataBytesMax: number,
     private readonly listener: LeaderLinkListener,
   ) {
     this.reader = new QuorumPacketReader(dataBytesMax);
@@ -90,7 +92,8 @@ export class LeaderLink implements StreamHandler, QuorumPacketSink {
       while (at < end && !this.isEnded) at = this.take(bytes, at, end);
     } catch (error) {
       if (!(error instanceof PeerWireError || error instanceof JuteError)) throw error;
-      this.ended(error.message);
+      if (this.snapshot === null) this.ended(error.message);
+      else this.refuseSnapshot(error.message);
       return;
     }
     if (!this.isEnded) this.listener.onTold();
@@ -118,6 +121,11 @@ export class LeaderLink implements StreamHandler, QuorumPacketSink {
 
   onClosed(reason: Error | null): void {
     this.ended(reason?.message ?? 'the leader closed the connection');
+  }
+
+  private refuseSnapshot(problem: string): void {
+    this.close();
+    this.listener.onSnapshotRefused(problem);
   }
 
   private ended(reason: string): void {
@@ -171,7 +179,8 @@ export class LeaderLink implements StreamHandler, QuorumPacketSink {
         return listener.onZab({ type: 'trunc', zxid });
       case QuorumPacketType.snap:
         listener.onZab({ type: 'snap', zxid });
-        if (!this.isEnded) this.snapshot = new SnapshotStream(listener.openSnapshot());
+        if (this.isEnded) return;
+        this.snapshot = new SnapshotStream(listener.openSnapshot(), this.dataBytesMax);
         return;
       case QuorumPacketType.newLeader:
         return listener.onZab({ type: 'newLeader', epoch: zxidEpoch(zxid) });

@@ -1,12 +1,4 @@
-import {
-  assert,
-  assertNever,
-  readInt32,
-  zxidFromHalves,
-  zxidOf,
-  type Timer,
-  type Zxid,
-} from '@aviary/foundation';
+import { assert, assertNever, zxidOf, type Timer, type Zxid } from '@aviary/foundation';
 import type { Id } from '@aviary/protocol';
 import {
   TruncationError,
@@ -30,10 +22,10 @@ import { LearnerRole } from './learner-role.js';
 import { LearnerSessions } from './learner-sessions.js';
 import { LearnerWrites, type RequestSink } from './learner-writes.js';
 import type { MemberContext, MemberRole, RoleEnd } from './member-context.js';
-import type { SnapshotIntake } from './member-storage.js';
+import { SnapshotRefusedError, type SnapshotIntake } from './member-storage.js';
 import { RegainedHistory } from './rejoin.js';
+import { transactionZxid } from './transaction-zxid.js';
 
-const ZXID_AT = 12;
 /** A leader of ours listens at once; one of ZooKeeper's takes a while longer to find out that it leads. */
 const CONNECT_PAUSE_MS = 10;
 
@@ -241,12 +233,14 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
     const { intake, member } = this;
     if (intake === null) return this.step({ kind: 'failed', reason: 'no snapshot has come' });
     this.intake = null;
-    this.work = this.work.then(async () => {
-      const state = await member.storage.install(intake, zxid);
-      member.replaceState(state);
+    const installing = async (): Promise<void> => {
+      member.replaceState(await member.storage.install(intake, zxid));
       this.step({ kind: 'snapshotInstalled' });
+    };
+    this.work = this.work.then(installing).catch((error: unknown) => {
+      if (error instanceof SnapshotRefusedError) this.onSnapshotRefused(error.message);
+      else member.fail(`The snapshot of the leader cannot be written (${String(error)}).`);
     });
-    this.work.catch((error: unknown) => this.step({ kind: 'failed', reason: String(error) }));
   }
 
   private logHistory(entries: readonly HistoryEntry<Uint8Array>[]): void {
@@ -347,7 +341,7 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
 
   onDurable(batch: LogBatch): void {
     if (batch.count === 0) return;
-    const zxid = lastZxidOf(batch);
+    const zxid = transactionZxid(batch.writer.bytes, batch.startOf(batch.count - 1));
     const { following } = this.learner;
     if (following === null) {
       if (this.historyThrough > 0 && zxid >= this.historyThrough) {
@@ -433,6 +427,17 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
     this.step({ kind: 'snapshotReceived' });
   }
 
+  /** Nothing of it was used, neither in memory nor on the disk. */
+  onSnapshotRefused(problem: string): void {
+    const { ports, self } = this.member;
+    this.intake = null;
+    ports.log.warn(
+      `The snapshot that its leader sent to server ${self} is damaged: ${problem}. What the server had ` +
+        'stays, and it asks again.',
+    );
+    this.step({ kind: 'failed', reason: 'the snapshot of the leader is damaged' });
+  }
+
   onSnapshotPiece(): void {
     this.step({ kind: 'heard' });
   }
@@ -448,8 +453,8 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
     this.flushSoon();
   }
 
-  onEnded(): void {
-    this.step({ kind: 'closed' });
+  onEnded(reason: string): void {
+    this.step({ kind: 'stop', reason });
   }
 
   // For the writes:
@@ -482,10 +487,4 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
       this.log?.flush();
     });
   }
-}
-
-function lastZxidOf(batch: LogBatch): Zxid {
-  const { bytes } = batch.writer;
-  const at = batch.startOf(batch.count - 1) + ZXID_AT;
-  return zxidFromHalves(readInt32(bytes, at), readInt32(bytes, at + 4));
 }

@@ -1,21 +1,25 @@
-import { readInt32, zxidFromHalves, type Zxid } from '@aviary/foundation';
-import type {
-  DataDirectory,
-  RecoveryTarget,
-  SnapshotBodySink,
-  SnapshotSections,
+import type { Zxid } from '@aviary/foundation';
+import {
+  StorageError,
+  type DataDirectory,
+  type RecoveryTarget,
+  type SnapshotBodySink,
+  type SnapshotSections,
 } from '@aviary/storage';
 import { TreeSnapshot, standardAuthSchemes, type DataTreeOptions } from '@aviary/znodes';
 import type { ServerOptions } from '../options.js';
 import type { ServerPorts } from '../server-ports.js';
 import { Snapshotter } from '../snapshotter.js';
-import { TreeRecovery } from '../tree-recovery.js';
+import { TreeRecovery, type RecoveredState } from '../tree-recovery.js';
 import { History, type HistoryLimits } from './history.js';
 import type { MemberState } from './member-state.js';
+import { transactionZxid } from './transaction-zxid.js';
 
-const ZXID_AT = 12;
 const PIECE_BYTES = 128 * 1024;
 const HISTORY_LIMITS: HistoryLimits = { entriesMax: 1000, bytesMax: 32 << 20 };
+
+/** A snapshot that a leader has sent came to its end, and yet is none; nothing was changed. */
+export class SnapshotRefusedError extends Error {}
 
 /** A snapshot that is coming from a leader. */
 export interface SnapshotIntake {
@@ -45,9 +49,7 @@ class RememberingRecovery implements RecoveryTarget {
 
   apply(bytes: Uint8Array, start: number, end: number): void {
     this.tree.apply(bytes, start, end);
-    const at = start + ZXID_AT;
-    const zxid = zxidFromHalves(readInt32(bytes, at), readInt32(bytes, at + 4));
-    this.history.append(zxid, bytes, start, end);
+    this.history.append(transactionZxid(bytes, start), bytes, start, end);
     this.history.settle(Infinity);
   }
 }
@@ -92,11 +94,16 @@ export class MemberStorage {
     return { recovery, sink: recovery.beginSnapshot() };
   }
 
-  /** Makes a snapshot that has come the state of this server, in memory and on the disk. */
+  /**
+   * Makes a snapshot that has come the state of this server, in memory and on the disk.
+   *
+   * @throws {SnapshotRefusedError} It lacks something that it names; nothing was changed.
+   * @throws {DiskError} The process must end.
+   */
   async install({ recovery }: SnapshotIntake, zxid: Zxid): Promise<MemberState> {
     await this.snapshotter?.close();
     recovery.endSnapshot(zxid, { digest: null, lastZxid: null });
-    const state = recovery.finish();
+    const state = finished(recovery);
     if (!this.options.digestEnabled) state.tree.isDigestKnown = false;
     const installed = this.use({
       ...state,
@@ -191,5 +198,15 @@ export class MemberStorage {
   /** Removes what recovery will not need. */
   purge(): Promise<void> {
     return this.snapshotter?.purge(this.options.snapRetainCount) ?? Promise.resolve();
+  }
+}
+
+function finished(recovery: TreeRecovery): RecoveredState {
+  try {
+    return recovery.finish();
+  } catch (cause) {
+    if (!(cause instanceof StorageError)) throw cause;
+    const problem = 'nodes in it name access control lists that it does not have';
+    throw new SnapshotRefusedError(problem, { cause });
   }
 }

@@ -1,3 +1,4 @@
+import { ZxidRangeError } from '@aviary/foundation';
 import { JuteWriter, JuteError } from '@aviary/jute';
 import { SNAPSHOT_STREAM_SIGNATURE } from '@aviary/protocol';
 import type { SnapshotBodySink } from '@aviary/storage';
@@ -16,7 +17,11 @@ export class SnapshotStream {
   private hasBody = false;
   private matched = 0;
 
-  constructor(private readonly sink: SnapshotBodySink) {}
+  /** @param entryBytesMax More than that no node and no list takes up: what says so is damaged. */
+  constructor(
+    private readonly sink: SnapshotBodySink,
+    private readonly entryBytesMax: number,
+  ) {}
 
   /** Whether the snapshot is there, to its last byte. */
   get isDone(): boolean {
@@ -31,15 +36,27 @@ export class SnapshotStream {
   push(bytes: Uint8Array, start: number, end: number): number {
     if (this.hasBody) return this.match(bytes, start, end);
     const joined = this.held.length === 0 ? bytes.slice(start, end) : this.join(bytes, start, end);
-    const at = this.sink.consume(joined, 0, joined.length);
+    const at = this.consume(joined);
     this.hasBody = this.sink.isDone;
     if (!this.hasBody) {
       this.held = joined.slice(at);
+      if (this.held.length > this.entryBytesMax) {
+        throw new JuteError(`an entry is longer than ${this.entryBytesMax} bytes`);
+      }
       return end;
     }
     const heldBefore = joined.length - (end - start);
     this.held = new Uint8Array(0);
     return this.match(bytes, start + Math.max(at - heldBefore, 0), end);
+  }
+
+  private consume(bytes: Uint8Array): number {
+    try {
+      return this.sink.consume(bytes, 0, bytes.length);
+    } catch (error) {
+      if (error instanceof ZxidRangeError) throw new JuteError(error.message);
+      throw error;
+    }
   }
 
   private join(bytes: Uint8Array, start: number, end: number): Uint8Array {

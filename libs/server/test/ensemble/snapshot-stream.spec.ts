@@ -15,7 +15,7 @@ function streamed(): Buffer {
 
 function loader(): { tree: DataTree; stream: SnapshotStream } {
   const tree = new DataTree(options);
-  return { tree, stream: new SnapshotStream(new TreeLoader(tree, true)) };
+  return { tree, stream: new SnapshotStream(new TreeLoader(tree, true), 1 << 20) };
 }
 
 describe('a snapshot between two packets', () => {
