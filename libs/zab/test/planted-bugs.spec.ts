@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Ensemble, type Fault, type ServerClass } from './model/ensemble.js';
+import { Ensemble, FAULTS, type Fault, type ServerClass } from './model/ensemble.js';
 import * as bugs from './model/planted-bugs.js';
 
 interface Bug {
@@ -17,11 +17,21 @@ const BUGS: readonly Bug[] = [
   { name: 'acknowledges NEWLEADER early', serverClass: bugs.acknowledgesNewLeaderEarly, seeds: 50 },
   { name: 'writes epochs before history', serverClass: bugs.entersEpochBeforeHistory, seeds: 50 },
   { name: 'counts those without a vote', serverClass: bugs.countsNonVoters, seeds: 20 },
-  { name: 'does not write what it agreed to', serverClass: bugs.forgetsAgreement, seeds: 500 },
+  {
+    name: 'does not write what it agreed to',
+    serverClass: bugs.forgetsAgreement,
+    seeds: 500,
+    faults: FAULTS.filter((fault) => fault !== 'damage'),
+  },
   { name: 'says NEWLEADER too early', serverClass: bugs.saysNewLeaderBeforeHistory, seeds: 50 },
   { name: 'keeps stale memory', serverClass: bugs.keepsStaleMemory, seeds: 200 },
   { name: 'leads who is ahead of it', serverClass: bugs.leadsWhoIsAhead, seeds: 300 },
   { name: 'answers a sync unconfirmed', serverClass: bugs.answersSyncUnconfirmed, seeds: 500 },
+  {
+    name: 'votes without the history that it has lost',
+    serverClass: bugs.votesWithoutItsHistory,
+    seeds: 50,
+  },
   { name: 'applies before it has logged', serverClass: bugs.appliesBeforeLogging, seeds: 20 },
   {
     name: 'counts acknowledgements of ended connections',

@@ -125,6 +125,18 @@ export const lesserErrors: readonly Mutation[] = [
     'vote !== null && this',
   ),
   plant(
+    'who has no history leads',
+    ELECTION,
+    'return this.own.lastZxid !== ZXID_UNKNOWN && round === this.currentRound;',
+    'return round === this.currentRound;',
+  ),
+  plant(
+    'who has no history follows',
+    ELECTION,
+    'this.electorate.config.observer || this.own.lastZxid === ZXID_UNKNOWN',
+    'this.electorate.config.observer',
+  ),
+  plant(
     'nobody is ever waited for',
     FINAL_WAIT,
     'if (mayBringBetter(voter, vote, turnout)) {',

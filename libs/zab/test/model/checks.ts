@@ -61,7 +61,8 @@ export class Checks {
   commit(epoch: number, leader: ServerId, txn: Txn, index: number): void {
     const durable = new Set<ServerId>();
     for (const [sid, disk] of this.disks) {
-      if (disk.isDurable(txn, index) && disk.currentEpoch >= epoch) durable.add(sid);
+      const isThere = disk.isDurable(txn, index) && disk.currentEpoch >= epoch;
+      if (isThere || disk.hasLost(txn, epoch)) durable.add(sid);
     }
     demand(
       this.verifier.isQuorum(durable),

@@ -9,7 +9,7 @@ import { Timeline } from './timeline.js';
 
 const CONVERGE_MS = 8_000;
 
-const FAULTS = [
+export const FAULTS = [
   'crash',
   'crashOfMany',
   'crashOfAll',
@@ -19,6 +19,7 @@ const FAULTS = [
   'partition',
   'isolation',
   'snapshot',
+  'damage',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -53,6 +54,7 @@ export class Ensemble {
     snap: 0,
     needsLog: 0,
     cutsRefused: 0,
+    losses: 0,
   };
   /** Whether learners get what only the logs on disk have, or a snapshot then. */
   readonly usesLogs: boolean;
@@ -138,10 +140,10 @@ export class Ensemble {
       return server.learnFrom(rumour.sid);
     }
     if (leader !== undefined) return server.learnFrom(leader.sid);
-    if (server.kind !== 'voter') return;
+    if (!server.votes) return;
     const electorate = this.servers.filter(
       (other) =>
-        other.kind === 'voter' &&
+        other.votes &&
         other.state === 'looking' &&
         !other.isPaused &&
         (other === server || this.reaches(server.sid, other.sid)),
@@ -165,8 +167,8 @@ export class Ensemble {
   private isFollowedLeader(server: ModelServer, other: ModelServer): boolean {
     if (!(other.role instanceof LeaderHost) || other.isPaused) return false;
     if (!this.reaches(server.sid, other.sid)) return false;
-    const supporters = this.servers.filter(({ role }) => {
-      return role !== null && !(role instanceof LeaderHost) && role.leader === other.sid;
+    const supporters = this.servers.filter(({ role, votes }) => {
+      return votes && role !== null && !(role instanceof LeaderHost) && role.leader === other.sid;
     });
     return this.verifier.isQuorum(new Set([other.sid, ...supporters.map(({ sid }) => sid)]));
   }
@@ -202,6 +204,7 @@ export class Ensemble {
       partition: () => this.separate(one(), one()),
       isolation: () => this.isolate(one()),
       snapshot: () => one().compact(),
+      damage: () => this.damage(one()),
     };
     const { faults = FAULTS } = this.options;
     return faults.flatMap((name) => new Array<() => void>(prng.below(5)).fill(kinds[name]));
@@ -231,6 +234,17 @@ export class Ensemble {
     this.timeline.after(this.prng.between(5, 400), () => {
       if (!server.isUp) server.start();
     });
+  }
+
+  /** What a server has is damaged; the others can bring it back as long as they are a quorum. */
+  private damage(server: ModelServer): void {
+    const sound = this.servers.filter((other) => other !== server && other.votes);
+    if (!this.verifier.isQuorum(new Set(sound.map(({ sid }) => sid)))) return;
+    this.crash(server);
+    if (server.isUp) return;
+    this.note(`server ${server.sid} has lost its history`);
+    server.disk.lose();
+    this.counts.losses++;
   }
 
   private breakOne(how: (connection: Connection) => void): void {

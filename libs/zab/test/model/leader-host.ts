@@ -292,9 +292,9 @@ export class LeaderHost {
 
   protected roleOf(to: number): LearnerRole {
     const learner = this.connections.get(to)?.learner;
-    const isObserver =
-      learner !== undefined && this.server.ensemble.server(learner).kind === 'observer';
-    return isObserver ? 'observer' : 'follower';
+    if (learner === undefined) return 'follower';
+    const { disk, kind } = this.server.ensemble.server(learner);
+    return kind === 'observer' || disk.isRejoining ? 'observer' : 'follower';
   }
 
   protected send(to: number, packet: FromLeader): void {

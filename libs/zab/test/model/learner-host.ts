@@ -1,4 +1,4 @@
-import type { Zxid } from '@aviary/foundation';
+import { zxidCounter, type Zxid } from '@aviary/foundation';
 import {
   Learner,
   type HistoryEntry,
@@ -25,6 +25,9 @@ export class LearnerHost {
   /** Logged or on the way to the log, not applied yet. */
   private readonly pending: Txn[] = [];
   private isLogSyncDue = false;
+  private isRejoining: boolean;
+  /** The last proposal of the leader when it first pinged; null: it has not. */
+  private proposedThen: Zxid | null = null;
   protected isOver = false;
 
   constructor(
@@ -33,9 +36,11 @@ export class LearnerHost {
     needsSnapshot: boolean,
   ) {
     const { sid, disk, kind } = server;
+    this.isRejoining = disk.isRejoining;
     this.learner = new Learner<Txn>({
       self: sid,
-      role: kind === 'observer' ? 'observer' : 'follower',
+      role: kind === 'observer' || disk.isRejoining ? 'observer' : 'follower',
+      hasLostHistory: disk.isRejoining,
       acceptedEpoch: disk.acceptedEpoch,
       currentEpoch: disk.currentEpoch,
       lastZxid: disk.recover().lastZxid,
@@ -75,6 +80,7 @@ export class LearnerHost {
 
   private received(message: FromLeader): void {
     if (message.type === 'leaderInfo') this.epoch = message.epoch;
+    if (message.type === 'ping' && this.isServing) this.proposedThen ??= message.zxid;
     if (message.type !== 'stream') return this.step({ kind: 'received', packet: message });
     if (this.isOver) return;
     this.snapshot = message.state;
@@ -88,6 +94,7 @@ export class LearnerHost {
     for (const output of this.learner.step(input, this.server.ensemble.timeline.nowMs)) {
       this.perform(output);
     }
+    if (this.isRejoining && this.isServing && this.hasRegained()) this.endRejoin();
   }
 
   protected perform(output: LearnerOutput<Txn>): void {
@@ -192,6 +199,23 @@ export class LearnerHost {
       const { zxid } = this.pending.at(-1) ?? txn;
       this.server.syncLog(() => this.step({ kind: 'logged', zxid }));
     });
+  }
+
+  /** Whether everything is there again that this server may have acknowledged before its loss. */
+  protected hasRegained(): boolean {
+    const { proposedThen } = this;
+    if (proposedThen === null) return false;
+    const isStart = zxidCounter(proposedThen) === 0;
+    return isStart || this.server.lastProcessed >= proposedThen;
+  }
+
+  private endRejoin(): void {
+    const { server } = this;
+    this.isRejoining = false;
+    server.writeFile(
+      () => (server.disk.isRejoining = false),
+      () => this.step({ kind: 'stop', reason: 'it has what it had lost' }),
+    );
   }
 
   protected apply(through: Zxid): void {

@@ -21,6 +21,10 @@ const EMPTY: Snapshot = { zxid: 0, state: [] };
 export class ModelDisk {
   acceptedEpoch = 0;
   currentEpoch = 0;
+  /** The history was lost: the server must not vote. Outlives crashes. */
+  isRejoining = false;
+  /** What was durable here and is lost, with the epoch that was held: nobody forgets that it was. */
+  private readonly lost = new Map<number, number>();
   private log: Txn[] = [];
   private synced = 0;
   private snapshots: Snapshot[] = [EMPTY];
@@ -57,6 +61,21 @@ export class ModelDisk {
     if (txn.zxid <= zxid) return state[index]?.id === txn.id;
     for (let at = this.synced - 1; at >= 0; at--) if (this.log[at]!.id === txn.id) return true;
     return false;
+  }
+
+  /** Whether `txn` was acknowledged here in `epoch`, or might have been, and is gone. */
+  hasLost(txn: Txn, epoch: number): boolean {
+    return (this.lost.get(txn.id) ?? -1) >= epoch;
+  }
+
+  /** Everything is damaged but for the epoch that was agreed to: it is put aside. */
+  lose(): void {
+    for (const { id } of this.durable()) {
+      this.lost.set(id, Math.max(this.currentEpoch, this.lost.get(id) ?? 0));
+    }
+    this.isRejoining = true;
+    this.currentEpoch = 0;
+    this.install(0, []);
   }
 
   /** What is durable of the history. */

@@ -42,6 +42,11 @@ export class ModelServer {
     this.slowWrites = ensemble.prng.chance(0.2) ? 0.5 : 0.03;
   }
 
+  /** Whether it takes part in elections. */
+  get votes(): boolean {
+    return this.kind === 'voter' && !this.disk.isRejoining;
+  }
+
   get isUp(): boolean {
     return this.state !== 'down';
   }

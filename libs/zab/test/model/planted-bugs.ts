@@ -192,3 +192,11 @@ export const appliesBeforeLogging = serverWith({
     }
   },
 });
+
+/** A server votes as soon as it runs again, with nothing of what it had acknowledged. */
+export const votesWithoutItsHistory: ServerClass = class extends ModelServer {
+  override start(): void {
+    this.disk.isRejoining = false;
+    super.start();
+  }
+};
