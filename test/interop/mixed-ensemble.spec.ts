@@ -1,3 +1,5 @@
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { pythonWithKazoo } from './installed.js';
@@ -13,6 +15,17 @@ const { aviary, zookeeper } = { aviary: 'aviary', zookeeper: 'zookeeper' } as co
 
 function start(hosts: string, scenario: string): Program {
   return Program.start(pythonWithKazoo(), [scenarios, hosts, scenario]);
+}
+
+/** Changes one bit amid the transactions. */
+function damageNewestLog(directory: string): void {
+  const zxidOf = (name: string): number => parseInt(name.slice('log.'.length), 16);
+  const logs = readdirSync(directory).filter((name) => name.startsWith('log.'));
+  const newest = logs.reduce((one, other) => (zxidOf(one) > zxidOf(other) ? one : other));
+  const bytes = readFileSync(join(directory, newest));
+  const middle = Math.floor(bytes.findLastIndex((byte) => byte !== 0) / 2);
+  bytes.writeUInt8(bytes.readUInt8(middle) ^ 4, middle);
+  writeFileSync(join(directory, newest), bytes);
 }
 
 afterEach(removeAll);
@@ -44,6 +57,25 @@ describe("among ZooKeeper's servers, ours", () => {
     await ensemble.untilCaughtUp(lost);
     writer.send('stop\n');
     await succeed(writer);
+    expect(await ensemble.digestMismatches()).toBe(0);
+  });
+
+  it('repairs a damaged log from them', async () => {
+    const ensemble = await TestEnsemble.start([zookeeper, zookeeper, aviary]);
+    for (const scenario of ['operations', 'watches']) {
+      await succeed(start(ensemble.member(1).hosts, scenario));
+    }
+    const member = ensemble.member(3);
+    await ensemble.untilCaughtUp(3);
+    await member.stop();
+    const directory = join(member.dataDir, 'version-2');
+    damageNewestLog(directory);
+    await member.start();
+    await ensemble.untilCaughtUp(3);
+    expect(await ensemble.modeOf(3)).toBe('follower');
+    expect(readdirSync(directory)).toContain('damaged-1');
+    expect(readdirSync(directory)).not.toContain('rejoining');
+    await succeed(start(member.hosts, 'transactions'));
     expect(await ensemble.digestMismatches()).toBe(0);
   });
 
