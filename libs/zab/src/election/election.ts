@@ -344,7 +344,8 @@ export class Election {
     if (!this.electorate.isQuorum(supporters) || !this.leads(ballot, ballots)) return false;
     this.currentRound = ballot.round;
     this.told.clear();
-    this.decide(ballot.vote, supporters);
+    // Followers may speak of an earlier election of the same leader, with less history.
+    this.decide((ballots.get(ballot.vote.leader) ?? ballot).vote, supporters);
     return true;
   }
 
@@ -418,10 +419,8 @@ export class Election {
   }
 
   private onTimer(): void {
-    if (!this.searching) {
-      if (this.serverState !== 'looking') this.held.clear();
-      return;
-    }
+    if (!this.searching && this.serverState !== 'looking') this.held.clear();
+    if (!this.searching) return;
     if (this.finalWaitMs !== null && this.vote !== null) {
       this.decide(this.vote, supportersOf(this.ballotFor(this.vote), this.ballots));
       return;

@@ -51,6 +51,12 @@ export const lesserErrors: readonly Mutation[] = [
     'return this.own.lastZxid !== ZXID_UNKNOWN && round === this.currentRound;',
     'return true;',
   ),
+  plant(
+    'who joins takes the word of a follower for the history of the leader',
+    ELECTION,
+    '(ballots.get(ballot.vote.leader) ?? ballot).vote',
+    'ballot.vote',
+  ),
   plant('who joins keeps its own round', ELECTION, 'this.currentRound = ballot.round;'),
   plant(
     'zxids of voters need not agree',
@@ -251,8 +257,8 @@ export const lesserErrors: readonly Mutation[] = [
   plant(
     'who was told in another round is taken to know',
     ELECTION,
-    'this.told.clear();\n    this.decide(',
-    'this.decide(',
+    'this.told.clear();\n    // Followers',
+    '// Followers',
   ),
   plant('who has another connection is taken to know', ELECTION, 'this.told.delete(peer);', ''),
   plant(
@@ -281,13 +287,13 @@ export const lesserErrors: readonly Mutation[] = [
   plant(
     'what is held while there is a leader is held for good',
     ELECTION,
-    "if (this.serverState !== 'looking') this.held.clear();",
+    "if (!this.searching && this.serverState !== 'looking') this.held.clear();",
   ),
   plant(
     'votes are not held long enough to look',
     ELECTION,
-    "if (this.serverState !== 'looking') this.held.clear();",
-    'this.held.clear();',
+    "if (!this.searching && this.serverState !== 'looking') this.held.clear();",
+    'if (!this.searching) this.held.clear();',
   ),
   plant(
     'who has no vote any more is heard',
