@@ -19,21 +19,26 @@ import {
   type QuorumVerifier,
   type ServerId,
   type ServerState as PeerState,
+  type Vote,
 } from '@aviary/zab';
 import type { ClientPort } from '../client-port.js';
 import { ElectionPort } from '../election/election-port.js';
 import { electionAddressesOf, electionMembership } from '../election/membership.js';
 import type { ElectionListener } from '../election/options.js';
+import { ThrottledLog } from '../election/throttled-log.js';
 import { PurgeSchedule } from '../purge-schedule.js';
 import type { ServerPorts } from '../server-ports.js';
 import type { ServerState } from '../server.js';
 import { refusalOfWord, unservedAnswer } from '../unserved-words.js';
 import { SessionIdentity } from '../session-identity.js';
+import { applyPending } from './apply-pending.js';
+import { CommittedHistory, type MissingHistory } from './committed-history.js';
 import { DataOwner } from './data-owner.js';
 import type { EnsembleOptions } from './ensemble-options.js';
 import { HeldClients } from './held-clients.js';
 import { HeldStreams } from './held-streams.js';
 import { LeaderHost } from './leader-host.js';
+import { LeaderScrutiny } from './leader-scrutiny.js';
 import { LearnerHost } from './learner-host.js';
 import type { MemberContext, MemberRole, RoleEnd } from './member-context.js';
 import type { MemberState } from './member-state.js';
@@ -76,6 +81,9 @@ export class EnsembleServer implements MemberContext, ElectionListener {
   private quorumListener: Listener | null = null;
   private policy: SnapshotPolicy;
   private readonly purges: PurgeSchedule;
+  private readonly throttledLog: ThrottledLog;
+  private readonly committed = new CommittedHistory();
+  private hasSaidEmpty = false;
   private stopping: Promise<void> | null = null;
   private lookingSinceMs = 0;
 
@@ -103,6 +111,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
     this.storage = new MemberStorage(options, ports, this.directory);
     this.rejoin = new Rejoin(serverId, this.verifiers, this.directory, this.storage, ports);
     this.policy = new SnapshotPolicy(options, ports.random);
+    this.throttledLog = new ThrottledLog(ports.log, ports.clock);
     this.purges = new PurgeSchedule(ports.clock, options.purgeIntervalMs, () => {
       // Who serves has its history in order: a leader may be about to change that of a learner.
       if (this.port !== null) void this.storage.purge();
@@ -255,12 +264,12 @@ export class EnsembleServer implements MemberContext, ElectionListener {
 
   // From the election:
 
-  decided(state: Exclude<PeerState, 'looking'>, leader: ServerId): void {
+  decided(state: Exclude<PeerState, 'looking'>, leader: ServerId, vote: Vote): void {
     if (this.isOver) return;
     const tookMs = Math.round(this.ports.clock.monotonicMs() - this.lookingSinceMs);
     this.ports.log.info(`Server ${leader} is elected after ${tookMs} ms.`);
     if (state === 'leading') this.lead();
-    else this.learn(leader, state === 'observing', false);
+    else this.learn(vote, state === 'observing', false);
   }
 
   abandon(leader: ServerId, reason: AbandonReason): void {
@@ -286,18 +295,19 @@ export class EnsembleServer implements MemberContext, ElectionListener {
     this.learners.release((stream) => host.accept(stream));
   }
 
-  private learn(leader: ServerId, isObserver: boolean, needsSnapshot: boolean): void {
+  private learn(vote: Vote, isObserver: boolean, needsSnapshot: boolean): void {
     this.learners.closeAll();
-    const addresses = this.options.ensemble.members.get(leader)?.addresses ?? [];
+    const addresses = this.options.ensemble.members.get(vote.leader)?.addresses ?? [];
     const host = new LearnerHost(
       this,
       addresses.map(({ host: name, quorumPort }) => ({ host: name, port: quorumPort })),
       isObserver,
       needsSnapshot,
+      new LeaderScrutiny(this, this.committed.missingFrom(vote, this.state)),
       (end) => {
         void this.roleEnded(host, end).then((goesOn) => {
           if (!goesOn) return;
-          if (end.asksAgain) this.learn(leader, isObserver, true);
+          if (end.asksAgain) this.learn(vote, isObserver, true);
           else this.look();
         });
       },
@@ -311,10 +321,12 @@ export class EnsembleServer implements MemberContext, ElectionListener {
     if (this.role !== role) return false;
     this.ports.log.info(`Server ${this.self} is ${role.mode} no more: ${end.reason}.`);
     this.role = null;
+    if (this.port !== null) this.committed.noteServed(this.state.lastApplied);
     this.port = null;
     if (!end.asksAgain) this.election.roleEnded();
     try {
-      if (end.isMemoryValid) this.applyRest();
+      if (end.givesWay !== null) await this.startOver(end.givesWay);
+      else if (end.isMemoryValid) this.applyRest();
       else this.memberState = await this.storage.load();
     } catch (error) {
       this.fail(error instanceof Error ? error.message : String(error));
@@ -323,16 +335,17 @@ export class EnsembleServer implements MemberContext, ElectionListener {
     return !this.isOver;
   }
 
+  /** Begins with nothing, since the others go on without what is here. */
+  private async startOver(missing: MissingHistory): Promise<void> {
+    const { state, epochs } = await this.rejoin.giveWay(missing);
+    this.memberState = state;
+    this.epochFiles = epochs;
+    this.committed.forget();
+  }
+
   /** What is logged may have been committed: memory shows all of it, as after a restart. */
   private applyRest(): void {
-    const { state } = this;
-    const { history } = state;
-    while (history.pending > 0) {
-      history.selectPending();
-      state.applier.apply(history.bytes, history.start, history.end, 'verify');
-      state.lastApplied = history.pendingZxid;
-      history.settle(Infinity);
-    }
+    applyPending(this.state, Infinity);
   }
 
   // Streams:
@@ -383,7 +396,27 @@ export class EnsembleServer implements MemberContext, ElectionListener {
     this.ports.log.info(
       `Server ${this.self} is ${this.mode} in epoch ${epoch}, after ${tookMs} ms.`,
     );
+    this.sayIfEmpty();
     this.clients.release((stream) => port.accept(stream));
+  }
+
+  /** Right for a new ensemble, and the last chance to notice where it is none. */
+  private sayIfEmpty(): void {
+    if (this.mode !== 'leader' || this.state.lastLogged !== 0 || this.hasSaidEmpty) return;
+    this.hasSaidEmpty = true;
+    this.ports.log.warn(
+      `Server ${this.self} leads with an empty history, as most of the servers have none. If this ` +
+        'ensemble is not new, their data is lost or elsewhere: stop them and correct dataDir, before ' +
+        'servers that still have data come and put it aside.',
+    );
+  }
+
+  lacks(missing: MissingHistory): void {
+    this.throttledLog.warn(
+      'missing history',
+      `${missing.sentence(this.self)} This server does not follow it. To go on with what is here, stop ` +
+        'all members, empty the directories version-2 of the others, and start all of them at once.',
+    );
   }
 
   fail(reason: string): void {

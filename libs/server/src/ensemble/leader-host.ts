@@ -301,7 +301,7 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
     this.ending = this.work
       .then(() => this.syncs.settled())
       .then(() => this.log?.close())
-      .then(() => this.onEnd({ reason, isMemoryValid: true, asksAgain: false }));
+      .then(() => this.onEnd({ reason, isMemoryValid: true, asksAgain: false, givesWay: null }));
   }
 
   // From the log:

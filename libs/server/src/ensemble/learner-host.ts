@@ -1,4 +1,5 @@
 import { assert, assertNever, zxidOf, type Timer, type Zxid } from '@aviary/foundation';
+import { JuteError } from '@aviary/jute';
 import type { Id } from '@aviary/protocol';
 import {
   TruncationError,
@@ -16,8 +17,10 @@ import {
 } from '@aviary/zab';
 import { ClientPort } from '../client-port.js';
 import { LatencyMeter } from '../latency-meter.js';
+import { applyPending } from './apply-pending.js';
 import { ensemblePasswords } from './ensemble-passwords.js';
 import { LeaderLink, type LeaderLinkListener } from './leader-link.js';
+import type { LeaderScrutiny } from './leader-scrutiny.js';
 import { LearnerRole } from './learner-role.js';
 import { LearnerSessions } from './learner-sessions.js';
 import { LearnerWrites, type RequestSink } from './learner-writes.js';
@@ -62,6 +65,7 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
     private readonly leaderAddresses: readonly LeaderAddress[],
     isObserver: boolean,
     needsSnapshot: boolean,
+    private readonly scrutiny: LeaderScrutiny,
     private readonly onEnd: (end: RoleEnd) => void,
   ) {
     this.mode = isObserver ? 'observer' : 'follower';
@@ -99,11 +103,10 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
 
   private async connect({ host, port }: LeaderAddress): Promise<boolean> {
     const { clock, network } = this.member.ports;
-    const limitMs = this.member.options.tickTimeMs;
     try {
       const address = (await network.resolve(host)).at(0);
       if (address === undefined) return false;
-      const stream = await network.connect({ address, port }, limitMs);
+      const stream = await network.connect({ address, port }, this.member.options.tickTimeMs);
       if (this.hasEnded()) {
         stream.destroy();
         return true;
@@ -185,7 +188,7 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
           output.entry.transaction.length,
         );
       case 'apply':
-        return this.writes?.applyThrough(output.through);
+        return this.applyThrough(output.through);
       case 'leave':
         return this.leave(output.reason, output.memory === 'valid', output.then === 'askAgain');
       default:
@@ -263,15 +266,18 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
   }
 
   private applyHistory(): void {
-    const { state } = this.member;
-    const { history } = state;
-    while (history.pending > 0 && history.pendingZxid <= this.historyThrough) {
-      history.selectPending();
-      state.applier.apply(history.bytes, history.start, history.end, 'verify');
-      state.lastApplied = history.pendingZxid;
-      history.settle(Infinity);
-    }
+    this.applyThrough(this.historyThrough);
     this.historyThrough = 0;
+  }
+
+  private applyThrough(through: Zxid): void {
+    try {
+      if (this.writes === null) applyPending(this.member.state, through);
+      else this.writes.applyThrough(through);
+    } catch (error) {
+      if (!(error instanceof JuteError)) throw error;
+      this.member.fail(`A transaction of the leader cannot be applied (${error.message}).`);
+    }
   }
 
   /** Adds a transaction to the log, and to what is applied when it is committed. */
@@ -334,7 +340,9 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
     this.ending = this.work
       .catch(() => undefined)
       .then(() => this.log?.close())
-      .then(() => this.onEnd({ reason, isMemoryValid, asksAgain }));
+      .then(() =>
+        this.onEnd({ reason, isMemoryValid, asksAgain, givesWay: this.scrutiny.givesWay }),
+      );
   }
 
   // From the log:
@@ -355,7 +363,7 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
       for (let each = first; each <= zxid; each++) this.link?.writer.ack(each);
     }
     this.link?.flush();
-    this.writes?.applyThrough(following.applicable);
+    this.applyThrough(following.applicable);
     this.checkRegained();
   }
 
@@ -375,6 +383,7 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
   // From the leader:
 
   onZab(packet: LeaderPacket<Uint8Array>): void {
+    if (!this.scrutiny.accepts(packet)) return this.leave('it lacks what is committed here', true);
     if (packet.type === 'leaderInfo') this.member.confirmed();
     if (packet.type !== 'upToDate') return this.step({ kind: 'received', packet });
     // What comes behind it is history, too, until the log is open.
@@ -447,7 +456,7 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
     this.learner.heard(this.nowMs);
     if (following !== null) {
       this.log?.flush();
-      this.writes?.applyThrough(following.applicable);
+      this.applyThrough(following.applicable);
       this.port?.goOn();
     }
     this.flushSoon();

@@ -4,6 +4,7 @@ import type { ClientPort } from '../client-port.js';
 import type { ServerOptions } from '../options.js';
 import type { ServerPorts } from '../server-ports.js';
 import type { SessionIdentity } from '../session-identity.js';
+import type { MissingHistory } from './committed-history.js';
 import type { MemberState } from './member-state.js';
 import type { MemberStorage } from './member-storage.js';
 import type { Rejoin } from './rejoin.js';
@@ -45,6 +46,9 @@ export interface MemberContext {
   /** Clients may come to `port` from now on. */
   serve(port: ClientPort, epoch: number): void;
 
+  /** The leader lacks what is committed here, and nothing can be done but to say so. */
+  lacks(missing: MissingHistory): void;
+
   /** The member cannot keep its promises: the process must end. */
   fail(reason: string): void;
 }
@@ -54,6 +58,8 @@ export interface RoleEnd {
   readonly reason: string;
   /** Whether the tree is what the log says; else it is to be read again from the disk. */
   readonly isMemoryValid: boolean;
+  /** What the leader lacks of the own history, which is to be put aside; null: nothing. */
+  readonly givesWay: MissingHistory | null;
   /** Whether to go to the same leader again and ask for a snapshot, before another is looked for. */
   readonly asksAgain: boolean;
 }

@@ -2,6 +2,7 @@ import type { Zxid } from '@aviary/foundation';
 import {
   StorageError,
   type DataDirectory,
+  type Recovered,
   type RecoveryTarget,
   type SnapshotBodySink,
   type SnapshotSections,
@@ -82,7 +83,7 @@ export class MemberStorage {
     const recovery = this.newRecovery();
     const remembering = new RememberingRecovery(recovery);
     const recovered = await this.directory.recover(remembering, this.ports.log);
-    const loaded = this.stateOf(recovery, remembering.history, recovered.lastZxid);
+    const loaded = this.stateOf(recovery, remembering.history, recovered);
     // ZooKeeper takes a log without a snapshot for a lost snapshot, and so does the next start.
     if (recovered.snapshotZxid === null) await this.writeSnapshot();
     return loaded;
@@ -108,6 +109,7 @@ export class MemberStorage {
     const installed = this.use({
       ...state,
       history: new History(HISTORY_LIMITS),
+      snapshotZxid: zxid,
       lastLogged: zxid,
       lastApplied: zxid,
     });
@@ -132,7 +134,7 @@ export class MemberStorage {
     const recovery = this.newRecovery();
     const remembering = new RememberingRecovery(recovery);
     const recovered = await this.directory.truncate(zxid, remembering, this.ports.log);
-    this.truncated = this.stateOf(recovery, remembering.history, recovered.lastZxid);
+    this.truncated = this.stateOf(recovery, remembering.history, recovered);
   }
 
   /** The state after {@link truncate}. */
@@ -170,10 +172,17 @@ export class MemberStorage {
     await this.snapshotter?.close();
   }
 
-  private stateOf(recovery: TreeRecovery, history: History, lastZxid: Zxid): MemberState {
+  private stateOf(recovery: TreeRecovery, history: History, recovered: Recovered): MemberState {
     const state = recovery.finish();
     if (!this.options.digestEnabled) state.tree.isDigestKnown = false;
-    return this.use({ ...state, history, lastLogged: lastZxid, lastApplied: lastZxid });
+    const { lastZxid, snapshotZxid } = recovered;
+    return this.use({
+      ...state,
+      history,
+      snapshotZxid: snapshotZxid ?? 0,
+      lastLogged: lastZxid,
+      lastApplied: lastZxid,
+    });
   }
 
   private newRecovery(): TreeRecovery {

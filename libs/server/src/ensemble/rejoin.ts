@@ -2,6 +2,7 @@ import { zxidCounter, type Timer, type Zxid } from '@aviary/foundation';
 import { StorageError, isRepairable, type DataDirectory, type EpochFiles } from '@aviary/storage';
 import type { QuorumVerifier, ServerId } from '@aviary/zab';
 import type { ServerPorts } from '../server-ports.js';
+import type { MissingHistory } from './committed-history.js';
 import type { MemberState } from './member-state.js';
 import type { MemberStorage } from './member-storage.js';
 
@@ -68,6 +69,29 @@ export class Rejoin {
     return this.read();
   }
 
+  /**
+   * Puts aside a history that most of the others do not have any more, and begins with nothing. Not
+   * where this member is needed for a quorum: see {@link mayGiveWay}.
+   */
+  async giveWay(missing: MissingHistory): Promise<{ state: MemberState; epochs: EpochFiles }> {
+    await this.storage.close();
+    const directories = await this.directory.setAside();
+    const { log } = this.ports;
+    const line =
+      `${missing.sentence(this.self)} They go on without what only this server has, which is kept in ` +
+      `${directories.join(' and ')}: to bring it back, stop all members, put that in the place of ` +
+      'the directory version-2 of each, but for the file "member" in it, and start them; what was ' +
+      'written since is lost then.';
+    if (missing.isCommitted) log.error(line);
+    else log.warn(line);
+    return this.read();
+  }
+
+  /** Whether the others can do without this member, until it has what they have. */
+  get mayGiveWay(): boolean {
+    return this.verifiers.every((verifier) => this.isQuorumOfOthers(verifier));
+  }
+
   /** The history of a leader is on the disk again, and all that may have been acknowledged with it. */
   async end(): Promise<void> {
     this.close();
@@ -101,7 +125,7 @@ export class Rejoin {
   private async refuseUnlessRepairable(error: unknown): Promise<void> {
     if (!isRepairable(error)) throw error;
     // Who cannot do without this member cannot elect the leader that would repair it.
-    if (!this.verifiers.every((verifier) => this.isQuorumOfOthers(verifier))) throw error;
+    if (!this.mayGiveWay) throw error;
     if ((await this.directory.acceptedEpoch()) !== null) return;
     const { snapshotDirectory } = this.directory;
     throw new StorageError(

@@ -50,9 +50,19 @@ export class TestMember {
 
   constructor(
     readonly id: number,
-    readonly host: SimulatedHost,
+    private machine: SimulatedHost,
     private readonly given: EnsembleOptions,
   ) {}
+
+  get host(): SimulatedHost {
+    return this.machine;
+  }
+
+  /** The dead member goes on on a machine with an empty disk. */
+  moveTo(machine: SimulatedHost): void {
+    this.machine = machine;
+    this.current = null;
+  }
 
   get server(): EnsembleServer {
     if (this.current === null) throw new Error(`server ${this.id} was not started`);
@@ -147,6 +157,14 @@ export class EnsembleWorld {
     return member;
   }
 
+  /** The dead member has lost its disk, and all else with it. */
+  wipe(member: TestMember): void {
+    const name = `m${member.id}`;
+    const machine = this.world.addHost(`${name} ${this.nextPort++}`);
+    this.world.fabric.setName(name, [machine.address]);
+    member.moveTo(machine);
+  }
+
   /** The member that leads; there is one. */
   get leader(): TestMember {
     const leads = ({ isAlive, server }: TestMember) => isAlive && server.mode === 'leader';
@@ -157,8 +175,8 @@ export class EnsembleWorld {
 
   /** A member that runs and does not lead. */
   get follower(): TestMember {
-    const { leader } = this;
-    return [...this.members.values()].find((member) => member.isAlive && member !== leader)!;
+    const runs = [...this.members.values()].filter(({ isAlive }) => isAlive);
+    return runs.find(({ server }) => server.mode !== 'leader')!;
   }
 
   /** Waits until every member that runs serves. */
