@@ -1,10 +1,20 @@
-import { zxidEpoch, type ByteStream, type StreamHandler, type Zxid } from '@aviary/foundation';
+import {
+  formatZxid,
+  readInt32,
+  zxidEpoch,
+  type ByteStream,
+  type StreamHandler,
+  type Zxid,
+} from '@aviary/foundation';
 import { JuteError } from '@aviary/jute';
 import {
+  LEARNER_PROTOCOL_VERSION,
   PeerWireError,
   QuorumPacketReader,
   QuorumPacketType,
   QuorumPacketWriter,
+  TXN_HEADER_BYTES,
+  quorumPacketTypeName,
   readRevalidationReply,
   type LearnerInfo,
   type QuorumPacket,
@@ -14,8 +24,9 @@ import type { SnapshotBodySink } from '@aviary/storage';
 import type { LeaderPacket, LearnerPacket } from '@aviary/zab';
 import { SnapshotStream } from './snapshot-stream.js';
 
-/** Of learners that speak as all since ZooKeeper 3.4. */
-const LEARNER_PROTOCOL_VERSION = 0x10000;
+/** Where the zxid stands in the header of a transaction. */
+const ZXID_AT = 12;
+const COUNTER_RANGE = 2 ** 32;
 
 /** What the connection to the leader tells the learner. */
 export interface LeaderLinkListener {
@@ -140,6 +151,7 @@ export class LeaderLink implements StreamHandler, QuorumPacketSink {
     switch (packet.type) {
       case QuorumPacketType.proposal:
       case QuorumPacketType.inform:
+        refuseIfOther(packet);
         if (this.isLive) listener.onProposal(zxid, bytes, dataStart, dataEnd);
         else {
           const type = packet.type === QuorumPacketType.proposal ? 'proposal' : 'inform';
@@ -191,6 +203,21 @@ export class LeaderLink implements StreamHandler, QuorumPacketSink {
         return;
     }
   }
+}
+
+/** A log in which transactions had other zxids than they say could not be replayed. */
+function refuseIfOther({ bytes, dataStart, dataEnd, type, zxid }: QuorumPacket): void {
+  const isWhole = dataEnd - dataStart >= TXN_HEADER_BYTES;
+  const at = dataStart + ZXID_AT;
+  if (isWhole && zxidIn(bytes, at) === zxid) return;
+  throw new PeerWireError(
+    `packet ${quorumPacketTypeName(type)} of 0x${formatZxid(zxid)} has another transaction`,
+  );
+}
+
+/** As it stands there, however large. */
+function zxidIn(bytes: Uint8Array, at: number): number {
+  return (readInt32(bytes, at) >>> 0) * COUNTER_RANGE + (readInt32(bytes, at + 4) >>> 0);
 }
 
 function infoOf(packet: { readonly sid: number; readonly configVersion: Zxid }): LearnerInfo {
