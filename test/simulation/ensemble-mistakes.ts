@@ -122,6 +122,12 @@ function countingSessionsFromOne(server: EnsembleServer): void {
   });
 }
 
+function askingAgainInTheSameEpoch(server: EnsembleServer): void {
+  const waiting = partOf<{ portFor: (epoch: number, tree: object) => unknown }>(server, 'waiting');
+  const portFor = waiting.portFor.bind(waiting);
+  waiting.portFor = (epoch, tree) => portFor(epoch + 1, tree);
+}
+
 /** The mistakes that the simulation must find; each by itself, in every member. */
 export const MISTAKES: readonly Mistake[] = [
   {
@@ -182,8 +188,14 @@ export const MISTAKES: readonly Mistake[] = [
     faults: ['squeeze'],
   },
   {
+    name: 'asks its leader again for what that may be about to do',
+    seedsMax: 40,
+    sabotage: askingAgainInTheSameEpoch,
+    faults: ['reset', 'slowDisk', 'pause'],
+  },
+  {
     name: 'counts its sessions from one again whenever it begins to serve',
-    seedsMax: 5,
+    seedsMax: 30,
     sabotage: countingSessionsFromOne,
     faults: ['kill', 'reset', 'isolateLeader'],
   },

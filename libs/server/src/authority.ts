@@ -58,6 +58,7 @@ export class Authority implements PortRole {
 
   start(): void {
     this.context.tree.sessions.forEach((timeoutMs, high, low) => {
+      if (this.sessions.find(high, low) !== undefined) return;
       this.sessions.add(new Session(high, low, timeoutMs));
     });
     this.endOrphans();

@@ -21,10 +21,17 @@ import { ConnectionOutput } from './connection-output.js';
 import { State } from './connection-state.js';
 import { ConnectionStatistics } from './connection-statistics.js';
 import { FirstBytes } from './first-bytes.js';
-import { Handshake, type HandshakeAnswer } from './handshake.js';
+import { HANDSHAKE_BYTES_MAX, Handshake, type HandshakeAnswer } from './handshake.js';
 import type { Reader } from './read-operations.js';
 import { PauseReason, ReadPause } from './read-pause.js';
-import { NO_ZXID, appendBytes, beginReply, endReply, writeBareReply } from './reply.js';
+import {
+  NO_ZXID,
+  UNKNOWN_ZXID,
+  appendBytes,
+  beginReply,
+  endReply,
+  writeBareReply,
+} from './reply.js';
 import { RequestKind, requestKind } from './request-kinds.js';
 import { RequestOrder } from './request-order.js';
 import type { ServerContext } from './server-context.js';
@@ -33,13 +40,7 @@ import type { BarrierOwner } from './write-path.js';
 import type { WriteOwner } from './write-queue.js';
 import type { WriteResults } from './write-results.js';
 
-/** The first frame is a handshake of 45 bytes: nobody gets room for a megabyte without one. */
-const HANDSHAKE_BYTES_MAX = 1024;
 const REQUEST_HEADER_BYTES = 8;
-/** Output of one turn is sent in parts of about this length. */
-const OUTPUT_PART_BYTES = 64 * 1024;
-/** Zxid of the answer to an operation number that nobody knows. */
-const UNKNOWN_ZXID = -1;
 
 /**
  * One client's connection: cuts its bytes into requests, answers reads at once and writes when they
@@ -62,7 +63,7 @@ export class ClientConnection
   private held: Uint8Array | null = null;
   /** The answer to the handshake, while the session is on its way through the log. */
   private response: Uint8Array | null = null;
-  private readonly pause: ReadPause;
+  readonly pause: ReadPause;
   private readonly order: RequestOrder;
   private readonly output: ConnectionOutput;
   /** As the server counts it. */
@@ -118,6 +119,7 @@ export class ClientConnection
   onBytes(bytes: Uint8Array, start: number, end: number): void {
     const { server } = this;
     let at = start;
+    if (server.isMuted) return this.holdBack(bytes, start, end);
     if (this.firstBytes !== null) {
       at = this.onFirstBytes(this.firstBytes, bytes, start, end);
       if (this.state === State.new || this.state > State.open) return;
@@ -171,10 +173,9 @@ export class ClientConnection
 
   /** Tells the server when it holds more or less. */
   countHeld(): void {
-    const bytes = this.state === State.closed ? 0 : this.heldBytes;
-    const more = bytes - this.countedBytes;
+    const more = (this.state === State.closed ? 0 : this.heldBytes) - this.countedBytes;
     if (more === 0) return;
-    this.countedBytes = bytes;
+    this.countedBytes += more;
     this.server.countHeldBytes(more);
   }
 
@@ -184,15 +185,21 @@ export class ClientConnection
     const { stoppedAt } = this.frames;
     this.order.waiting.endChunk();
     if (fault !== null) {
-      const { announcedBytes } = fault;
       this.server.flushOutputs();
       this.server.cutOff(this, 'A client sent a frame that is too long; it is cut off.', {
-        announcedBytes,
+        announcedBytes: fault.announcedBytes,
         frameBytesMax: this.frames.frameBytesMax,
       });
     } else if (this.state === State.opening && stoppedAt < end) {
       this.held = bytes.slice(stoppedAt, end);
     }
+  }
+
+  /** Keeps what comes while the server has no role; nobody is read twice until it has. */
+  private holdBack(bytes: Uint8Array, start: number, end: number): void {
+    this.held = bytes.slice(start, end);
+    this.pause.add(PauseReason.looking);
+    this.server.noteHeld(this);
   }
 
   /** Answers a four-letter word, or begins to read a handshake; returns where the rest starts. */
@@ -338,10 +345,11 @@ export class ClientConnection
     if (this.held !== null) server.noteHeld(this);
   }
 
-  /** Takes the requests that came behind the handshake. */
+  /** Takes the requests that came behind the handshake, or while the server had no role. */
   takeHeld(): void {
     const { held } = this;
     this.held = null;
+    this.pause.remove(PauseReason.looking);
     if (held !== null) this.takeFrames(held, 0, held.length);
   }
 
@@ -433,7 +441,7 @@ export class ClientConnection
     }
     server.answers.append(type, xid, server.body.reset(bytes, start, end), this, this.output);
     this.countSent();
-    if (this.output.gatheredBytes > OUTPUT_PART_BYTES) this.output.flush();
+    this.output.flushIfLong();
   }
 
   /** Runs the requests that waited for nothing but what is done now. */
@@ -471,10 +479,9 @@ export class ClientConnection
     this.countSent();
     if (this.output.pendingBytes > this.server.options.limits.outputBytesMax) {
       this.server.cutOff(this, 'A client does not read what it watches; it is cut off.');
-    } else if (this.output.gatheredBytes > OUTPUT_PART_BYTES) {
-      // One transaction may tell a watcher of a hundred thousand nodes.
-      this.output.flush();
     }
+    // One transaction may tell a watcher of a hundred thousand nodes.
+    this.output.flushIfLong();
   }
 
   private countSent(): void {
@@ -486,13 +493,8 @@ export class ClientConnection
     return this.pause.isHeldUp();
   }
 
-  /** Leaves unread what comes from now on. */
-  stopReading(): void {
-    this.pause.add(PauseReason.stopping);
-  }
-
-  /** There is room for its requests again. */
-  admit(): void {
-    this.pause.remove(PauseReason.room);
+  /** Whether it may wait for the next role of the server: it is neither too new nor nearly over. */
+  get mayWait(): boolean {
+    return this.state === State.open && !this.pause.has(PauseReason.closing);
   }
 }

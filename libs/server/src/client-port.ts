@@ -17,6 +17,7 @@ import type { ServerOptions } from './options.js';
 import { OutputPool } from './output-pool.js';
 import type { SessionPasswords } from './password-keeper.js';
 import type { PortRole, SessionRegistry } from './port-role.js';
+import { PauseReason } from './read-pause.js';
 import { ReadAnswers } from './read-answers.js';
 import { ReadOperations } from './read-operations.js';
 import { beginReply, endReply } from './reply.js';
@@ -37,7 +38,7 @@ export class ClientPort implements ServerContext {
   readonly reads: ReadOperations;
   readonly answers: ReadAnswers;
   readonly watchRestorer: WatchRestorer;
-  readonly role: PortRole;
+  role: PortRole;
   readonly outputs = new OutputPool();
   readonly traffic: Traffic = { received: 0, sent: 0 };
   readonly body = new JuteReader(NO_BODY);
@@ -46,6 +47,7 @@ export class ClientPort implements ServerContext {
   readonly connections = new Set<ClientConnection>();
   readonly startedMs: number;
   isServing = false;
+  isMuted = false;
   connectionsRejected = 0;
   /** Connections cut off because of what they made the server hold. */
   connectionsCut = 0;
@@ -111,15 +113,48 @@ export class ClientPort implements ServerContext {
   }
 
   start(): void {
+    for (const { session } of [...this.connections]) if (session !== null) this.adopt(session);
     this.role.start();
     this.sweep();
     this.isServing = true;
   }
 
+  /**
+   * The role is over, and the clients wait for the next one: what they send and what they are told is
+   * kept back. Who cannot wait is cut off.
+   */
+  suspend(): void {
+    this.isMuted = true;
+    this.isServing = false;
+    this.role.stop();
+    this.sweepTimer?.cancel();
+    for (const connection of [...this.connections]) {
+      if (!connection.mayWait) connection.destroy();
+    }
+  }
+
+  /** Takes another role for the clients that wait; {@link start} follows, and then {@link resume}. */
+  takeRole(makeRole: (port: ClientPort) => PortRole): void {
+    this.role = makeRole(this);
+  }
+
+  /** Has the new role know the session of a client that waits, unless it is over. */
+  private adopt(session: Session): void {
+    const isOpen = this.tree.sessions.get(session.high, session.low) !== undefined;
+    if (isOpen) this.sessions.add(session);
+    else session.connection?.destroy();
+  }
+
+  /** The clients that have waited go on. */
+  resume(): void {
+    this.isMuted = false;
+    this.goOn();
+  }
+
   /** From here on nothing new begins: no connection, no request, no end of a session. */
   stopServing(): void {
     this.isServing = false;
-    for (const connection of this.connections) connection.stopReading();
+    for (const connection of this.connections) connection.pause.add(PauseReason.stopping);
     this.role.stop();
     this.sweepTimer?.cancel();
   }
@@ -199,6 +234,7 @@ export class ClientPort implements ServerContext {
 
   flushOutputs(): void {
     const { withOutput } = this;
+    if (this.isMuted) return;
     // A flush may close a connection, whose end may give another something to say.
     for (let i = 0; i < withOutput.length; i++) withOutput[i].flush();
     withOutput.length = 0;
@@ -206,6 +242,7 @@ export class ClientPort implements ServerContext {
 
   /** Transactions were applied, or a session was found: what waited for that goes on. */
   goOn(): void {
+    if (this.isMuted) return;
     this.takeHeld();
     this.flushOutputs();
     this.admitWaiting();
@@ -244,7 +281,7 @@ export class ClientPort implements ServerContext {
     const { waiting } = this;
     if (waiting.length === 0 || !this.writes.hasRoom) return;
     this.waiting = [];
-    for (const connection of waiting) connection.admit();
+    for (const connection of waiting) connection.pause.remove(PauseReason.room);
   }
 
   /** Whoever makes the server hold the most is cut off, until there is some room again. */

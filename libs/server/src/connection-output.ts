@@ -4,6 +4,9 @@ import { PauseReason, type ReadPause } from './read-pause.js';
 import { appendBytes } from './reply.js';
 import type { ServerContext } from './server-context.js';
 
+/** Output of one turn is sent in parts of about this length. */
+const PART_BYTES = 64 * 1024;
+
 /**
  * What leaves on one connection: gathered in a buffer that is lent for the turn, and sent at its
  * end. A reader that lags behind is not read from until it has caught up.
@@ -51,10 +54,10 @@ export class ConnectionOutput {
     this.server.noteOutput(this);
   }
 
-  /** Sends what has gathered. */
+  /** Sends what has gathered, unless the server is muted. */
   flush(): void {
     const { out, event } = this;
-    if (out === null && event === null) return;
+    if ((out === null && event === null) || this.server.isMuted) return;
     this.out = null;
     this.event = null;
     const isTaken = event === null ? this.sendBuffer(out) : this.stream.write(event);
@@ -63,6 +66,11 @@ export class ConnectionOutput {
       this.pause.add(PauseReason.output);
     }
     this.owner.countHeld();
+  }
+
+  /** Sends what has gathered if it is much. */
+  flushIfLong(): void {
+    if (this.gatheredBytes > PART_BYTES) this.flush();
   }
 
   private sendBuffer(out: JuteWriter | null): boolean {

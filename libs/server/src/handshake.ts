@@ -5,6 +5,9 @@ import type { ClientConnection } from './client-connection.js';
 import type { ServerContext } from './server-context.js';
 import type { Session } from './session-tracker.js';
 
+/** The first frame is a handshake of 45 bytes: nobody gets room for a megabyte without one. */
+export const HANDSHAKE_BYTES_MAX = 1024;
+
 const RESPONSE_BYTES = 36;
 const NO_PASSWORD = new Uint8Array(PASSWORD_BYTES);
 

@@ -14,6 +14,8 @@ export const PauseReason = {
   stopping: 16,
   /** Too many writes of all connections wait. */
   room: 32,
+  /** The server looks for a leader. */
+  looking: 64,
 } as const;
 
 /** Stops reading from a stream while there is any reason to. */

@@ -8,6 +8,9 @@ export const REPLY_PREFIX_BYTES = 4 + REPLY_HEADER_BYTES;
 /** Zxid of replies that belong to no point of the history: auth packets. */
 export const NO_ZXID = 0;
 
+/** Zxid of the answer to an operation number that nobody knows. */
+export const UNKNOWN_ZXID = -1;
+
 /** Opens a reply; its body is appended next. Returns what {@link endReply} wants. */
 export function beginReply(out: JuteWriter): number {
   return out.reserve(REPLY_PREFIX_BYTES);

@@ -41,6 +41,9 @@ export interface ServerContext {
   /** Whether the server takes requests. */
   readonly isServing: boolean;
 
+  /** Whether nothing is sent: it is not certain yet that what is answered will stand. */
+  readonly isMuted: boolean;
+
   /** A new session; it counts once its creation is applied. */
   makeSession(timeoutMs: number): Session;
 

@@ -1,5 +1,5 @@
 import { formatZxid, zxidEpoch, zxidOf, type Zxid } from '@aviary/foundation';
-import type { ServerId, Vote } from '@aviary/zab';
+import type { ServerId } from '@aviary/zab';
 import type { MemberState } from './member-state.js';
 
 /**
@@ -32,44 +32,25 @@ export class CommittedHistory {
     const kept = snapshotZxid < lastLogged ? snapshotZxid : 0;
     return Math.max(this.seen, ended, kept);
   }
-
-  /** What a leader lacks that was elected with `vote`; null: nothing, as far as can be known. */
-  missingFrom({ leader, zxid }: Vote, state: MemberState): MissingHistory | null {
-    const through = this.through(state);
-    if (through > zxid) return new MissingHistory(leader, zxid, through, true);
-    // Next to a leader that has nothing at all, all that is here counts.
-    const isEmpty = zxid === 0 && state.lastLogged > 0;
-    return isEmpty ? new MissingHistory(leader, zxid, state.lastLogged, false) : null;
-  }
 }
 
-/** What a leader did not have when it was elected, though it is here. */
+/** What a leader does not have, though it is here. */
 export class MissingHistory {
   constructor(
-    readonly leader: ServerId,
+    private readonly leader: ServerId,
     private readonly leaderZxid: Zxid,
     private readonly ownZxid: Zxid,
-    /** Whether it is known to be committed; else it most probably is. */
-    readonly isCommitted: boolean,
+    /** Whether it is known to be committed. */
+    private readonly isCommitted: boolean,
   ) {}
-
-  /** Whether a cut at `zxid` would take some of it, in whatever epoch. */
-  isCutAt(zxid: Zxid): boolean {
-    return this.ownZxid > zxid;
-  }
-
-  /** Whether it is missing in the epoch of the leader: what is of that epoch may be the leader's own. */
-  holdsIn(epoch: number): boolean {
-    return zxidEpoch(this.ownZxid) < epoch;
-  }
 
   /** What there is to say, without what becomes of it. */
   sentence(self: ServerId): string {
+    const [leader, own] = [formatZxid(this.leaderZxid), formatZxid(this.ownZxid)];
     return (
-      `Server ${this.leader} leads with a history that ended at 0x${formatZxid(this.leaderZxid)} when it was ` +
-      `elected, but here, at server ${self}, transactions up to 0x${formatZxid(this.ownZxid)} are ` +
-      `${this.isCommitted ? 'committed' : 'logged'}: most of the servers have lost their data, or run on ` +
-      'empty or wrong data directories.'
+      `Server ${this.leader} leads with a history that ended at 0x${leader}, but here, at server ${self}, ` +
+      `transactions up to 0x${own} are ${this.isCommitted ? 'committed' : 'logged'}: most of the servers ` +
+      'have lost their data, or run on empty or wrong data directories.'
     );
   }
 }

@@ -4,6 +4,7 @@ import {
   type ByteStream,
   type Listener,
   type SocketAddress,
+  type Zxid,
 } from '@aviary/foundation';
 import { formatEnsembleConfig, type EnsembleMember } from '@aviary/protocol';
 import {
@@ -21,12 +22,14 @@ import {
   type ServerState as PeerState,
   type Vote,
 } from '@aviary/zab';
-import type { ClientPort } from '../client-port.js';
+import { ClientPort } from '../client-port.js';
 import { ElectionPort } from '../election/election-port.js';
 import { electionAddressesOf, electionMembership } from '../election/membership.js';
 import type { ElectionListener } from '../election/options.js';
 import { ThrottledLog } from '../election/throttled-log.js';
 import { PurgeSchedule } from '../purge-schedule.js';
+import { LatencyMeter } from '../latency-meter.js';
+import type { PortRole } from '../port-role.js';
 import type { ServerPorts } from '../server-ports.js';
 import type { ServerState } from '../server.js';
 import { refusalOfWord, unservedAnswer } from '../unserved-words.js';
@@ -37,12 +40,14 @@ import { DataOwner } from './data-owner.js';
 import type { EnsembleOptions } from './ensemble-options.js';
 import { HeldClients } from './held-clients.js';
 import { HeldStreams } from './held-streams.js';
+import { ensemblePasswords } from './ensemble-passwords.js';
 import { LeaderHost } from './leader-host.js';
 import { LeaderScrutiny } from './leader-scrutiny.js';
 import { LearnerHost } from './learner-host.js';
 import type { MemberContext, MemberRole, RoleEnd } from './member-context.js';
 import type { MemberState } from './member-state.js';
 import { MemberStorage } from './member-storage.js';
+import { WaitingClients } from './waiting-clients.js';
 import { Rejoin } from './rejoin.js';
 
 const CLIENTS_HELD_MAX = 1000;
@@ -83,6 +88,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
   private readonly purges: PurgeSchedule;
   private readonly throttledLog: ThrottledLog;
   private readonly committed = new CommittedHistory();
+  private readonly waiting: WaitingClients;
   private hasSaidEmpty = false;
   private stopping: Promise<void> | null = null;
   private lookingSinceMs = 0;
@@ -112,6 +118,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
     this.rejoin = new Rejoin(serverId, this.verifiers, this.directory, this.storage, ports);
     this.policy = new SnapshotPolicy(options, ports.random);
     this.throttledLog = new ThrottledLog(ports.log, ports.clock);
+    this.waiting = new WaitingClients(ports.clock);
     this.purges = new PurgeSchedule(ports.clock, options.purgeIntervalMs, () => {
       // Who serves has its history in order: a leader may be about to change that of a learner.
       if (this.port !== null) void this.storage.purge();
@@ -247,6 +254,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
     await this.role?.end('the server stops');
     await this.election.close();
     this.clients.closeAll();
+    this.waiting.drop();
     this.learners.closeAll();
     await this.storage.close();
   }
@@ -303,7 +311,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
       addresses.map(({ host: name, quorumPort }) => ({ host: name, port: quorumPort })),
       isObserver,
       needsSnapshot,
-      new LeaderScrutiny(this, this.committed.missingFrom(vote, this.state)),
+      new LeaderScrutiny(this, vote, this.committed.through(this.state)),
       (end) => {
         void this.roleEnded(host, end).then((goesOn) => {
           if (!goesOn) return;
@@ -324,14 +332,18 @@ export class EnsembleServer implements MemberContext, ElectionListener {
     if (this.port !== null) this.committed.noteServed(this.state.lastApplied);
     this.port = null;
     if (!end.asksAgain) this.election.roleEnded();
+    if (end.clients !== null) this.waiting.keep(end.clients);
     try {
+      if (end.givesWay !== null || !end.isMemoryValid) this.waiting.drop();
       if (end.givesWay !== null) await this.startOver(end.givesWay);
-      else if (end.isMemoryValid) this.applyRest();
+      // What is logged may have been committed: memory shows all of it, as after a restart.
+      else if (end.isMemoryValid) this.applyThrough(Infinity);
       else this.memberState = await this.storage.load();
     } catch (error) {
       this.fail(error instanceof Error ? error.message : String(error));
       return false;
     }
+    if (this.isOver) this.waiting.drop();
     return !this.isOver;
   }
 
@@ -341,11 +353,6 @@ export class EnsembleServer implements MemberContext, ElectionListener {
     this.memberState = state;
     this.epochFiles = epochs;
     this.committed.forget();
-  }
-
-  /** What is logged may have been committed: memory shows all of it, as after a restart. */
-  private applyRest(): void {
-    applyPending(this.state, Infinity);
   }
 
   // Streams:
@@ -369,7 +376,22 @@ export class EnsembleServer implements MemberContext, ElectionListener {
   }
 
   replaceState(state: MemberState): void {
+    this.waiting.drop();
     this.memberState = state;
+  }
+
+  applyThrough(through: Zxid): void {
+    if (!this.waiting.applyThrough(through)) applyPending(this.state, through);
+  }
+
+  openPort(epoch: number, makeRole: (port: ClientPort) => PortRole): ClientPort {
+    const { options, ports, state } = this;
+    const waiting = this.waiting.portFor(epoch, state.tree);
+    if (waiting === null) {
+      return new ClientPort(options, ports, state, ensemblePasswords, new LatencyMeter(), makeRole);
+    }
+    waiting.takeRole(makeRole);
+    return waiting;
   }
 
   openLog(listener: LogListener): Promise<TransactionLog> {
@@ -397,6 +419,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
       `Server ${this.self} is ${this.mode} in epoch ${epoch}, after ${tookMs} ms.`,
     );
     this.sayIfEmpty();
+    this.waiting.goOn();
     this.clients.release((stream) => port.accept(stream));
   }
 
@@ -414,8 +437,8 @@ export class EnsembleServer implements MemberContext, ElectionListener {
   lacks(missing: MissingHistory): void {
     this.throttledLog.warn(
       'missing history',
-      `${missing.sentence(this.self)} This server does not follow it. To go on with what is here, stop ` +
-        'all members, empty the directories version-2 of the others, and start all of them at once.',
+      `${missing.sentence(this.self)} If that is so and what is here is to stay, stop all members now, ` +
+        'empty the directories version-2 of the others, and start all of them at once.',
     );
   }
 
@@ -424,6 +447,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
     this.lifecycle = 'failed';
     this.port?.stopServing();
     this.port?.abandonConnections();
+    this.waiting.drop();
     this.onFailure(`${reason} Nothing more is acknowledged, the server stops.`);
   }
 }

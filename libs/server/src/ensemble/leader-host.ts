@@ -17,15 +17,13 @@ import {
   type LearnerPacket,
 } from '@aviary/zab';
 import { Authority } from '../authority.js';
-import { ClientPort } from '../client-port.js';
+import type { ClientPort } from '../client-port.js';
 import { ThrottledLog } from '../election/throttled-log.js';
-import { LatencyMeter } from '../latency-meter.js';
 import { ForwardedRequests } from './forwarded-requests.js';
 import { LeaderWrites, type ProposalSink } from './leader-writes.js';
 import { LearnerLink, type LinkListener } from './learner-link.js';
 import { LearnerSync } from './learner-sync.js';
 import type { MemberContext, MemberRole, RoleEnd } from './member-context.js';
-import { ensemblePasswords } from './ensemble-passwords.js';
 
 /** Connections that may wait at a time until they say whose they are. */
 const STRANGERS_MAX = 64;
@@ -196,7 +194,8 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
     const { active } = this.leader;
     const { log, member } = this;
     if (active === null || log === null) return;
-    const { options, ports, state } = member;
+    const { options, ports, sessionIdentity, state } = member;
+    sessionIdentity.passOver(state.tree);
     state.tree.lastZxid = zxidOf(epoch, 0);
     this.committedSent = zxidOf(epoch, 0);
     const changes = new OutstandingChanges(state.tree);
@@ -207,28 +206,24 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
       containerNeverUsedMs: options.containerNeverUsedMs,
       transactionBytesMax: 2 * options.limits.frameBytesMax,
     });
-    const latency = new LatencyMeter();
-    const writes = new LeaderWrites(
-      state,
-      active,
-      log,
-      changes,
-      preparer,
-      this,
-      ports.clock,
-      latency,
-      options.limits,
-      {
-        onApplied: (transactions, bytes) => {
-          this.port?.goOn();
-          if (transactions > 0) member.onApplied(transactions, bytes, log);
-        },
-      },
-    );
-    this.writes = writes;
-    const { sessionIdentity } = member;
-    sessionIdentity.passOver(state.tree);
-    const port = new ClientPort(options, ports, state, ensemblePasswords, latency, (made) => {
+    const onApplied = (transactions: number, bytes: number): void => {
+      this.port?.goOn();
+      if (transactions > 0) member.onApplied(transactions, bytes, log);
+    };
+    const port = member.openPort(epoch, (made) => {
+      const writes = new LeaderWrites(
+        state,
+        active,
+        log,
+        changes,
+        preparer,
+        this,
+        ports.clock,
+        made.latency,
+        options.limits,
+        { onApplied },
+      );
+      this.writes = writes;
       const takeId = () => sessionIdentity.takeId();
       const authority = new Authority('leader', made, writes, takeId, () => this.figures());
       this.requests = new ForwardedRequests(made, authority, writes);
@@ -301,7 +296,15 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
     this.ending = this.work
       .then(() => this.syncs.settled())
       .then(() => this.log?.close())
-      .then(() => this.onEnd({ reason, isMemoryValid: true, asksAgain: false, givesWay: null }));
+      .then(() =>
+        this.onEnd({
+          reason,
+          isMemoryValid: true,
+          asksAgain: false,
+          givesWay: null,
+          clients: null,
+        }),
+      );
   }
 
   // From the log:

@@ -1,44 +1,64 @@
-import type { LeaderPacket } from '@aviary/zab';
-import type { MissingHistory } from './committed-history.js';
+import { zxidEpoch, type Zxid } from '@aviary/foundation';
+import type { LeaderPacket, Vote } from '@aviary/zab';
+import { MissingHistory } from './committed-history.js';
 import type { MemberContext } from './member-context.js';
 
-/** Looks whether a leader lacks what is committed here, before anything of that is changed for it. */
+/** Looks whether a leader lacks what is here, before anything of that is changed for it. */
 export class LeaderScrutiny {
-  /** What is to be put aside, since the leader lacks it; null: nothing. */
+  /** What is to be put aside, since the leader cuts it off; null: nothing. */
   givesWay: MissingHistory | null = null;
   private epoch = 0;
 
-  /** @param missing What the leader lacked when it was elected. */
+  /**
+   * @param vote With which the leader is said to have been elected.
+   * @param committed Up to where it is known here what is committed; 0: nothing is known.
+   */
   constructor(
     private readonly member: MemberContext,
-    private readonly missing: MissingHistory | null,
+    private readonly vote: Vote,
+    private readonly committed: Zxid,
   ) {}
 
   /** Whether to go on with the leader that has sent `packet`. */
   accepts(packet: LeaderPacket<Uint8Array>): boolean {
-    const { member, missing } = this;
-    if (missing === null) return true;
     switch (packet.type) {
       case 'leaderInfo':
         this.epoch = packet.epoch;
-        // Those who elected it do not know of the epochs before, either: it will not be followed.
-        if (packet.epoch < member.epochs.accepted) member.lacks(missing);
         return true;
       case 'diff':
       case 'snap':
-        return this.judge(missing, missing.holdsIn(this.epoch));
+        this.warnOfElection();
+        return true;
       case 'trunc':
-        // A leader has all that it has proposed itself, and cuts nothing of that.
-        return this.judge(missing, missing.holdsIn(this.epoch) || missing.isCutAt(packet.zxid));
+        if (packet.zxid < this.committed) return this.refuseCut(packet.zxid);
+        this.warnOfElection();
+        return true;
       default:
         return true;
     }
   }
 
-  private judge(missing: MissingHistory, isMissing: boolean): boolean {
-    const { rejoin } = this.member;
-    if (isMissing && rejoin.mayGiveWay) this.givesWay = missing;
-    else if (isMissing) this.member.lacks(missing);
-    return !isMissing;
+  /**
+   * What is committed was cut off by those who elected the leader. They go on without it, so this
+   * server goes with them, but keeps what only it has.
+   */
+  private refuseCut(zxid: Zxid): boolean {
+    const missing = new MissingHistory(this.vote.leader, zxid, this.committed, true);
+    if (this.member.rejoin.mayGiveWay) this.givesWay = missing;
+    else this.member.lacks(missing);
+    return false;
+  }
+
+  /**
+   * The vote may be that of an election before, after which the leader has logged much: that is why
+   * nothing but a word comes of it, and none where the vote is not of this epoch.
+   */
+  private warnOfElection(): void {
+    const { committed, epoch, member, vote } = this;
+    const { lastLogged } = member.state;
+    const isEmpty = vote.zxid === 0 && zxidEpoch(lastLogged) > 0;
+    const own = isEmpty ? Math.max(committed, lastLogged) : committed;
+    if (vote.peerEpoch !== epoch || own <= vote.zxid || zxidEpoch(own) >= epoch) return;
+    member.lacks(new MissingHistory(vote.leader, vote.zxid, own, own === committed));
   }
 }

@@ -15,28 +15,18 @@ import {
   type LearnerInput,
   type LearnerOutput,
 } from '@aviary/zab';
-import { ClientPort } from '../client-port.js';
-import { LatencyMeter } from '../latency-meter.js';
-import { applyPending } from './apply-pending.js';
-import { ensemblePasswords } from './ensemble-passwords.js';
+import type { ClientPort } from '../client-port.js';
+import type { LatencyMeter } from '../latency-meter.js';
 import { LeaderLink, type LeaderLinkListener } from './leader-link.js';
+import { connectToLeader, type LeaderAddress } from './leader-search.js';
 import type { LeaderScrutiny } from './leader-scrutiny.js';
-import { LearnerRole } from './learner-role.js';
+import { LearnerRole, type RevalidationSink } from './learner-role.js';
 import { LearnerSessions } from './learner-sessions.js';
 import { LearnerWrites, type RequestSink } from './learner-writes.js';
 import type { MemberContext, MemberRole, RoleEnd } from './member-context.js';
 import { SnapshotRefusedError, type SnapshotIntake } from './member-storage.js';
 import { RegainedHistory } from './rejoin.js';
 import { transactionZxid } from './transaction-zxid.js';
-
-/** A leader of ours listens at once; one of ZooKeeper's takes a while longer to find out that it leads. */
-const CONNECT_PAUSE_MS = 10;
-
-/** Where the leader may be reached. */
-export interface LeaderAddress {
-  readonly host: string;
-  readonly port: number;
-}
 
 /** A member that follows or observes: it hosts the {@link Learner}, and its own clients. */
 export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener, RequestSink {
@@ -45,6 +35,8 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
   private link: LeaderLink | null = null;
   private log: TransactionLog | null = null;
   private port: ClientPort | null = null;
+  /** In which clients are served. */
+  private epoch = 0;
   private writes: LearnerWrites | null = null;
   private role: LearnerRole | null = null;
   private readonly sessions = new LearnerSessions();
@@ -86,46 +78,28 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
     });
   }
 
-  /** Connects to the leader, for as long as it may take to find out that it leads. */
+  /** Connects to the leader. */
   async start(): Promise<void> {
     const { initLimitTicks, options, ports } = this.member;
-    const limitMs = initLimitTicks * options.tickTimeMs;
-    const untilMs = ports.clock.monotonicMs() + limitMs;
-    while (!this.hasEnded()) {
-      for (const address of this.leaderAddresses) if (await this.connect(address)) return;
-      if (ports.clock.monotonicMs() > untilMs) {
-        this.leave('the leader cannot be reached', true);
-        return;
-      }
-      await new Promise<void>((resolve) => ports.clock.setTimer(CONNECT_PAUSE_MS, resolve));
-    }
+    const { limits, tickTimeMs } = options;
+    const stream = await connectToLeader(
+      ports,
+      this.leaderAddresses,
+      { attemptMs: tickTimeMs, limitMs: initLimitTicks * tickTimeMs },
+      () => !this.isOver,
+    );
+    if (stream === null) return this.leave('the leader cannot be reached', true);
+    this.link = new LeaderLink(stream, 2 * limits.frameBytesMax, this);
+    stream.start(this.link);
+    this.step({ kind: 'start' });
+    this.tick();
   }
 
-  private async connect({ host, port }: LeaderAddress): Promise<boolean> {
-    const { clock, network } = this.member.ports;
-    try {
-      const address = (await network.resolve(host)).at(0);
-      if (address === undefined) return false;
-      const stream = await network.connect({ address, port }, this.member.options.tickTimeMs);
-      if (this.hasEnded()) {
-        stream.destroy();
-        return true;
-      }
-      const link = new LeaderLink(stream, 2 * this.member.options.limits.frameBytesMax, this);
-      this.link = link;
-      stream.start(link);
-    } catch {
-      return false;
-    }
-    this.step({ kind: 'start' });
-    const tick = (): void => {
-      this.timer = clock.setTimer(this.member.options.tickTimeMs / 2, () => {
-        this.step({ kind: 'tick' });
-        if (!this.isOver) tick();
-      });
-    };
-    tick();
-    return true;
+  private tick(): void {
+    this.timer = this.member.ports.clock.setTimer(this.member.options.tickTimeMs / 2, () => {
+      this.step({ kind: 'tick' });
+      if (!this.isOver) this.tick();
+    });
   }
 
   end(reason: string): Promise<void> {
@@ -134,11 +108,6 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
       else this.step({ kind: 'stop', reason });
     }
     return this.ending ?? Promise.resolve();
-  }
-
-  /** As a question, since the answer changes while something is waited for. */
-  private hasEnded(): boolean {
-    return this.isOver;
   }
 
   private get nowMs(): number {
@@ -272,7 +241,7 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
 
   private applyThrough(through: Zxid): void {
     try {
-      if (this.writes === null) applyPending(this.member.state, through);
+      if (this.writes === null) this.member.applyThrough(through);
       else this.writes.applyThrough(through);
     } catch (error) {
       if (!(error instanceof JuteError)) throw error;
@@ -294,55 +263,58 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
 
   private serve(epoch: number): void {
     const { member } = this;
-    const { options, ports, state } = member;
+    const { state } = member;
     if (this.link !== null) this.link.isLive = true;
     // Who has yet to regain its history serves nobody.
     if (this.regained !== null) return;
-    const latency = new LatencyMeter();
-    const writes = new LearnerWrites(state, this, ports.clock, latency, options.limits, {
+    member.sessionIdentity.passOver(state.tree);
+    // The history of the epochs before is complete here, as it is at the leader.
+    state.tree.lastZxid = Math.max(state.tree.lastZxid, zxidOf(epoch, 0));
+    const port = member.openPort(epoch, ({ latency }) => this.takeRole(latency));
+    this.port = port;
+    this.epoch = epoch;
+    if (this.log !== null) port.syncs = this.log.syncs;
+    port.start();
+    member.serve(port, epoch);
+  }
+
+  private takeRole(latency: LatencyMeter): LearnerRole {
+    const { member } = this;
+    const { options, ports, sessionIdentity, state } = member;
+    this.writes = new LearnerWrites(state, this, ports.clock, latency, options.limits, {
       onApplied: (transactions, bytes) => {
+        if (this.isOver) return;
         this.port?.goOn();
         if (this.log !== null) member.onApplied(transactions, bytes, this.log);
       },
     });
-    this.writes = writes;
-    const { sessionIdentity } = member;
-    sessionIdentity.passOver(state.tree);
     const takeId = () => sessionIdentity.takeId();
-    const role = new LearnerRole(
-      this.mode,
-      writes,
-      this.sessions,
-      takeId,
-      (high, low, timeoutMs) => {
-        this.link?.writer.revalidationRequest(high, low, timeoutMs);
-        this.flushSoon();
-      },
-    );
-    this.role = role;
-    const port = new ClientPort(options, ports, state, ensemblePasswords, latency, () => role);
-    this.port = port;
-    if (this.log !== null) port.syncs = this.log.syncs;
-    // The history of the epochs before is complete here, as it is at the leader.
-    state.tree.lastZxid = Math.max(state.tree.lastZxid, zxidOf(epoch, 0));
-    port.start();
-    member.serve(port, epoch);
+    const ask: RevalidationSink = (high, low, timeoutMs) => {
+      this.link?.writer.revalidationRequest(high, low, timeoutMs);
+      this.flushSoon();
+    };
+    this.role = new LearnerRole(this.mode, this.writes, this.sessions, takeId, ask);
+    return this.role;
   }
 
   private leave(reason: string, isMemoryValid: boolean, asksAgain = false): void {
     if (this.isOver) return;
     this.isOver = true;
     this.timer?.cancel();
-    this.port?.stopServing();
+    const { epoch, port, scrutiny, writes } = this;
+    const { givesWay } = scrutiny;
+    const mayWait = isMemoryValid && !asksAgain && givesWay === null;
+    const clients = mayWait && port !== null && writes !== null ? { port, writes, epoch } : null;
+    writes?.noteLeaderGone();
+    if (clients === null) port?.stopServing();
+    else port?.suspend();
     this.link?.flush();
     this.link?.close();
-    this.port?.abandonConnections();
+    if (clients === null) port?.abandonConnections();
     this.ending = this.work
       .catch(() => undefined)
       .then(() => this.log?.close())
-      .then(() =>
-        this.onEnd({ reason, isMemoryValid, asksAgain, givesWay: this.scrutiny.givesWay }),
-      );
+      .then(() => this.onEnd({ reason, isMemoryValid, asksAgain, givesWay, clients }));
   }
 
   // From the log:
@@ -478,6 +450,7 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
     start: number,
     end: number,
   ): void {
+    if (this.isOver) return;
     this.link?.writer.request(sessionHigh, sessionLow, xid, type, who, body, start, end);
     this.flushSoon();
   }

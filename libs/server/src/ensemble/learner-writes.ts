@@ -1,6 +1,6 @@
 import { readInt32, type Clock, type Zxid } from '@aviary/foundation';
-import type { JuteReader } from '@aviary/jute';
 import { OpCode, TXN_HEADER_BYTES, type Id } from '@aviary/protocol';
+import { JuteReader } from '@aviary/jute';
 import type { RequestOrigin } from '@aviary/znodes';
 import type { LatencyMeter } from '../latency-meter.js';
 import type { ServerLimits } from '../options.js';
@@ -30,13 +30,17 @@ export interface RequestSink {
   sessionClosed(sessionHigh: number, sessionLow: number): void;
 }
 
-interface Waiting {
-  readonly sessionHigh: number;
-  readonly sessionLow: number;
-  readonly xid: number;
+interface Waiting extends RequestOrigin {
   readonly type: number;
+  readonly body: Uint8Array;
   readonly owner: WriteOwner | null;
   readonly startedMs: number;
+}
+
+interface WaitingSync extends RequestOrigin {
+  /** The writes that were sent before it. */
+  readonly sent: number;
+  readonly owner: BarrierOwner;
 }
 
 /**
@@ -51,8 +55,9 @@ export class LearnerWrites implements WritePath {
   private readonly barriers: { readonly sent: number; readonly owner: BarrierOwner }[] = [];
   private sent = 0;
   private done = 0;
+  private isLeaderGone = false;
   /** Syncs that the leader has not answered. */
-  private readonly syncs: BarrierOwner[] = [];
+  private readonly syncs: WaitingSync[] = [];
   /** Answered ones, which wait until everything before the answer is applied. */
   private readonly answered: { readonly zxid: Zxid; readonly owner: BarrierOwner }[] = [];
 
@@ -86,14 +91,23 @@ export class LearnerWrites implements WritePath {
     owner: WriteOwner | null,
     nowMs: number,
   ): void {
-    const { sessionHigh, sessionLow, xid, who } = origin;
-    const isSession = type === OpCode.createSession || type === OpCode.closeSession;
-    const cxid = type === OpCode.createSession ? 0 : xid;
-    this.waiting.push({ sessionHigh, sessionLow, xid: cxid, type, owner, startedMs: nowMs });
-    this.sent++;
+    const { sessionHigh, sessionLow, who } = origin;
+    const xid = type === OpCode.createSession ? 0 : origin.xid;
     const { bytes, position, end } = body;
-    const ids = isSession && type === OpCode.createSession ? null : who.ids;
-    this.sink.request(sessionHigh, sessionLow, cxid, type, ids, bytes, position, end);
+    const kept = bytes.slice(position, end);
+    this.waiting.push({
+      sessionHigh,
+      sessionLow,
+      xid,
+      who,
+      type,
+      body: kept,
+      owner,
+      startedMs: nowMs,
+    });
+    this.sent++;
+    const ids = type === OpCode.createSession ? null : who.ids;
+    this.sink.request(sessionHigh, sessionLow, xid, type, ids, bytes, position, end);
   }
 
   /** A learner refuses nothing by itself: that is for the leader. */
@@ -106,7 +120,7 @@ export class LearnerWrites implements WritePath {
   }
 
   sync(owner: BarrierOwner, { sessionHigh, sessionLow, xid, who }: RequestOrigin): boolean {
-    this.syncs.push(owner);
+    this.syncs.push({ sessionHigh, sessionLow, xid, who, sent: this.sent, owner });
     const { sync } = OpCode;
     this.sink.request(sessionHigh, sessionLow, xid, sync, who.ids, NO_BYTES, 0, 0);
     return true;
@@ -114,10 +128,18 @@ export class LearnerWrites implements WritePath {
 
   /** The leader has answered the oldest sync; what it had committed before came up to `last`. */
   syncAnswered(last: Zxid): void {
-    const owner = this.syncs.shift();
-    if (owner === undefined) return;
-    this.answered.push({ zxid: last, owner });
+    const sync = this.syncs.shift();
+    if (sync === undefined) return;
+    this.answered.push({ zxid: last, owner: sync.owner });
     this.passSyncs();
+  }
+
+  /**
+   * The leader is gone, with its answers to syncs. A write that was sent behind one and has become a
+   * transaction shows that it was the leader when the sync had come.
+   */
+  noteLeaderGone(): void {
+    this.isLeaderGone = true;
   }
 
   /** Applies what is committed up to `through`. */
@@ -139,6 +161,34 @@ export class LearnerWrites implements WritePath {
     if (transactions > 0) this.listener.onApplied(transactions, bytes);
   }
 
+  /**
+   * Asks `target` for everything that no transaction was made of, in the order in which it came. For
+   * an epoch is over: what the history does not have now that the next one has begun it will never
+   * have, and so nothing is done twice.
+   */
+  handOver(target: WritePath): void {
+    const body = new JuteReader(NO_BYTES);
+    const syncs = this.syncs.splice(0);
+    const handOverSyncs = (sent: number): void => {
+      while (syncs.length > 0 && syncs[0].sent <= sent) {
+        const sync = syncs.shift();
+        if (sync !== undefined && !target.sync(sync.owner, sync)) sync.owner.onApplied();
+      }
+    };
+    for (const [index, each] of this.waiting.slice(this.head).entries()) {
+      handOverSyncs(this.done + index);
+      // Whoever began a session was cut off, and begins another one elsewhere.
+      if (each.type === OpCode.createSession) continue;
+      body.reset(each.body, 0, each.body.length);
+      target.submit(each.type, body, each, each.owner, each.startedMs);
+    }
+    handOverSyncs(Infinity);
+    for (const { owner } of this.barriers) {
+      if (target.outstanding > 0) target.waitForApplied(owner);
+      else owner.onApplied();
+    }
+  }
+
   private applyOne(nowMs: number): void {
     const { results, state } = this;
     const { bytes, start, end } = state.history;
@@ -146,6 +196,7 @@ export class LearnerWrites implements WritePath {
     const sessionHigh = readInt32(bytes, start);
     const sessionLow = readInt32(bytes, start + 4);
     const own = this.takeOwn(sessionHigh, sessionLow, readInt32(bytes, start + XID_AT));
+    if (own !== null && this.isLeaderGone) this.passSyncsBefore(this.done);
     state.lastApplied = state.history.pendingZxid;
     results.begin(type);
     state.applier.apply(bytes, start, end, 'verify', results);
@@ -175,6 +226,13 @@ export class LearnerWrites implements WritePath {
       this.head = 0;
     }
     return first;
+  }
+
+  /** Answers the syncs before the write of that number. */
+  private passSyncsBefore(write: number): void {
+    while (this.syncs.length > 0 && this.syncs[0].sent < write) {
+      this.syncs.shift()?.owner.onApplied();
+    }
   }
 
   private passSyncs(): void {

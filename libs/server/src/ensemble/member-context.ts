@@ -1,13 +1,16 @@
+import type { Zxid } from '@aviary/foundation';
 import type { EpochFiles, LogListener, TransactionLog } from '@aviary/storage';
 import type { QuorumVerifier, ServerId } from '@aviary/zab';
 import type { ClientPort } from '../client-port.js';
 import type { ServerOptions } from '../options.js';
+import type { PortRole } from '../port-role.js';
 import type { ServerPorts } from '../server-ports.js';
 import type { SessionIdentity } from '../session-identity.js';
 import type { MissingHistory } from './committed-history.js';
 import type { MemberState } from './member-state.js';
 import type { MemberStorage } from './member-storage.js';
 import type { Rejoin } from './rejoin.js';
+import type { LeftClients } from './waiting-clients.js';
 
 /** What every role of a member has to do with: the member around it. */
 export interface MemberContext {
@@ -43,6 +46,15 @@ export interface MemberContext {
   /** Leader and learners have found each other: the election holds. */
   confirmed(): void;
 
+  /** Applies what is logged up to `through`: it is the ensemble's. */
+  applyThrough(through: Zxid): void;
+
+  /**
+   * A port for the clients of a role in `epoch`, with those that wait for one: start it, then
+   * {@link serve}.
+   */
+  openPort(epoch: number, makeRole: (port: ClientPort) => PortRole): ClientPort;
+
   /** Clients may come to `port` from now on. */
   serve(port: ClientPort, epoch: number): void;
 
@@ -60,6 +72,8 @@ export interface RoleEnd {
   readonly isMemoryValid: boolean;
   /** What the leader lacks of the own history, which is to be put aside; null: nothing. */
   readonly givesWay: MissingHistory | null;
+  /** Clients that may be served by the next role; null: none. */
+  readonly clients: LeftClients | null;
   /** Whether to go to the same leader again and ask for a snapshot, before another is looked for. */
   readonly asksAgain: boolean;
 }

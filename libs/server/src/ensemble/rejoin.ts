@@ -82,8 +82,7 @@ export class Rejoin {
       `${directories.join(' and ')}: to bring it back, stop all members, put that in the place of ` +
       'the directory version-2 of each, but for the file "member" in it, and start them; what was ' +
       'written since is lost then.';
-    if (missing.isCommitted) log.error(line);
-    else log.warn(line);
+    log.error(line);
     return this.read();
   }
 

@@ -42,32 +42,10 @@ async function lostMajority(rounds: number): Promise<EnsembleWorld> {
   return world;
 }
 
-describe.each([
-  ['in the same epoch', 1],
-  ['in a later epoch', 4],
-])('a majority without data %s', (_where, rounds) => {
-  it('says so, and what a survivor has is put aside, with what to do', async () => {
-    const world = await lostMajority(rounds);
-    await write(world, '/new');
-    expect(linesOf(world.leader, EMPTY)).toHaveLength(rounds);
-    const survivor = world.member(3);
-    survivor.boot();
-    await world.settle();
-    const [line, ...more] = linesOf(survivor, LOST);
-    expect(more).toEqual([]);
-    expect(line).toMatch(
-      /^warn Server 2 leads with a history that ended at 0x0 when .* up to 0x10000000\d are logged: .*kept in \/data\/version-2\/damaged-1: to bring it back, stop all members/,
-    );
-    expect(pathsOf(survivor)).toContain('/data/version-2/damaged-1/log.100000001');
-    expect(await has(world, survivor, '/new')).toBe(true);
-    expect(await has(world, survivor, '/a')).toBe(false);
-  });
-});
-
-it('a survivor that knows what was committed says that it is lost', async () => {
+/** Server 3 has served what was written, when the others lose their disks and elect a leader. */
+async function lostAroundSurvivor(): Promise<EnsembleWorld> {
   const world = await EnsembleWorld.start();
   await write(world, '/a');
-  const survivor = world.member(3);
   const others = [world.member(1), world.member(2)];
   for (const member of others) {
     member.kill();
@@ -77,18 +55,45 @@ it('a survivor that knows what was committed says that it is lost', async () => 
   }
   await world.reach(() => others.every(({ isServing }) => isServing));
   world.world.heal();
-  await world.reach(() => !survivor.isServing);
+  await world.reach(() => !world.member(3).isServing);
   await world.settle();
-  expect(linesOf(survivor, LOST)).toEqual([
-    expect.stringMatching(/^error Server 2 leads .* are committed: .*damaged-1/),
-  ]);
+  return world;
+}
+
+describe('a majority without data', () => {
+  it.each([1, 4])('says so whenever it elects a leader (%i times)', async (rounds) => {
+    const world = await lostMajority(rounds);
+    expect(linesOf(world.leader, EMPTY)).toHaveLength(rounds);
+  });
+
+  it('in a later epoch is told of by a survivor, with what to do', async () => {
+    const world = await lostMajority(4);
+    const survivor = world.member(3);
+    survivor.boot();
+    await world.settle();
+    const [line, ...more] = linesOf(survivor, LOST);
+    expect(more).toEqual([]);
+    expect(line).toMatch(
+      /^warn Server 2 leads with a history that ended at 0x0, but here, .* up to 0x10000000\d are logged: .*stop all members now/,
+    );
+  });
+
+  it('does not take from a survivor what it knows to be committed: that is put aside', async () => {
+    const world = await lostAroundSurvivor();
+    const survivor = world.member(3);
+    expect(linesOf(survivor, LOST)).toEqual([
+      expect.stringMatching(/^error Server 2 leads .* are committed: .*damaged-1/),
+    ]);
+    expect(pathsOf(survivor)).toContain('/data/version-2/damaged-1/log.100000001');
+    await write(world, '/new');
+    expect(await has(world, survivor, '/new')).toBe(true);
+    expect(await has(world, survivor, '/a')).toBe(false);
+  });
 });
 
 it('what was put aside can be brought back as the line says', async () => {
-  const world = await lostMajority(1);
+  const world = await lostAroundSurvivor();
   const survivor = world.member(3);
-  survivor.boot();
-  await world.settle();
   killAll(world);
   const { disk } = survivor.host.restart();
   const restore = async () => {
