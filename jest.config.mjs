@@ -31,6 +31,8 @@ export default {
   // What a test file of ES modules has loaded stays in its process: after so much the next file gets a
   // new one, or the collector of garbage would do nothing else in the end.
   workerIdleMemoryLimit: '800MB',
+  // Left to itself Jest leaves one core to itself; on a machine with two that is half of all.
+  maxWorkers: '100%',
   testMatch: [
     '<rootDir>/{libs,recipes,apps}/*/test/**/*.spec.ts',
     '<rootDir>/test/*.spec.ts',
