@@ -21,8 +21,9 @@ import type { ClientPort } from '../client-port.js';
 import { ThrottledLog } from '../election/throttled-log.js';
 import { ForwardedRequests } from './forwarded-requests.js';
 import { LeaderWrites, type ProposalSink } from './leader-writes.js';
-import { LearnerLink, type LinkListener } from './learner-link.js';
+import { LearnerLink, PART_BYTES, type LinkListener } from './learner-link.js';
 import { LearnerSync } from './learner-sync.js';
+import { SharedPackets } from './shared-packets.js';
 import type { MemberContext, MemberRole, RoleEnd } from './member-context.js';
 
 /** Connections that may wait at a time until they say whose they are. */
@@ -33,6 +34,7 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
   readonly mode = 'leader';
   private readonly leader: Leader;
   private readonly links = new Map<ConnectionId, LearnerLink>();
+  private readonly shared = new SharedPackets();
   private readonly syncs: LearnerSync;
   private log: TransactionLog | null = null;
   private writes: LeaderWrites | null = null;
@@ -259,7 +261,8 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
         if (isCommitted) link.commit(zxid);
       } else if (isCommitted) link.inform(zxid, history.bytes, history.start, history.end);
     }
-    link.isLive = true;
+    if (link.role === 'follower') link.follow(this.shared);
+    else link.isLive = true;
     this.flushSoon();
   }
 
@@ -395,9 +398,9 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
   // For the writes:
 
   propose(zxid: Zxid, bytes: Uint8Array, start: number, end: number): void {
-    for (const link of this.links.values()) {
-      if (link.isLive && link.role === 'follower') link.proposal(zxid, bytes, start, end);
-    }
+    if (!this.hasFollower()) return;
+    this.shared.writer.proposal(zxid, bytes, start, end);
+    if (this.shared.position > PART_BYTES) this.flush();
   }
 
   commit(through: Zxid): void {
@@ -405,10 +408,10 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
     const from = this.committedSent + 1;
     this.committedSent = through;
     for (const link of this.links.values()) {
-      if (!link.isLive) continue;
-      if (link.role === 'follower')
-        for (let zxid = from; zxid <= through; zxid++) link.commit(zxid);
-      else this.inform(link, from, through);
+      if (link.isLive && link.role === 'observer') this.inform(link, from, through);
+    }
+    if (this.hasFollower()) {
+      for (let zxid = from; zxid <= through; zxid++) this.shared.writer.commit(zxid);
     }
     this.flushSoon();
   }
@@ -437,6 +440,15 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
 
   flush(): void {
     for (const link of this.links.values()) link.flush();
+    this.shared.clear();
+    for (const link of this.links.values()) link.sharedCleared();
+  }
+
+  private hasFollower(): boolean {
+    for (const link of this.links.values()) {
+      if (link.isLive && link.role === 'follower') return true;
+    }
+    return false;
   }
 
   private flushSoon(): void {

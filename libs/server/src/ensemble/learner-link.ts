@@ -12,9 +12,10 @@ import {
   type QuorumPacketSink,
 } from '@aviary/protocol';
 import type { ConnectionId, LeaderPacket, LearnerPacket, LearnerRole } from '@aviary/zab';
+import type { SharedPackets } from './shared-packets.js';
 
 /** Packets of one turn are sent in parts of about this length. */
-const PART_BYTES = 256 * 1024;
+export const PART_BYTES = 256 * 1024;
 
 /** What a link to a learner tells the leader. */
 export interface LinkListener {
@@ -45,6 +46,9 @@ export class LearnerLink implements StreamHandler, QuorumPacketSink {
   private readonly reader: QuorumPacketReader;
   private readonly writer = new QuorumPacketWriter();
   private isEnded = false;
+  private shared: SharedPackets | null = null;
+  /** Up to where it has handed over what is shared. */
+  private sharedFrom = 0;
 
   constructor(
     readonly id: ConnectionId,
@@ -69,7 +73,8 @@ export class LearnerLink implements StreamHandler, QuorumPacketSink {
   }
 
   get queuedBytes(): number {
-    return this.stream.queuedBytes + this.writer.output.position;
+    const shared = this.shared === null ? 0 : this.shared.position - this.sharedFrom;
+    return this.stream.queuedBytes + this.writer.output.position + shared;
   }
 
   // To the learner; leaves with the next flush:
@@ -77,13 +82,13 @@ export class LearnerLink implements StreamHandler, QuorumPacketSink {
   send(packet: LeaderPacket<never>, configuration: string): void {
     switch (packet.type) {
       case 'leaderInfo':
-        return this.writer.leaderInfo(packet.epoch);
+        return this.own.leaderInfo(packet.epoch);
       case 'newLeader':
-        return this.writer.newLeader(packet.epoch, configuration);
+        return this.own.newLeader(packet.epoch, configuration);
       case 'upToDate':
-        return this.writer.upToDate();
+        return this.own.upToDate();
       case 'ping':
-        return this.writer.ping(packet.zxid);
+        return this.own.ping(packet.zxid);
       default:
         throw new Error(`${packet.type} is not for a leader to send by itself`);
     }
@@ -91,29 +96,29 @@ export class LearnerLink implements StreamHandler, QuorumPacketSink {
 
   begin(how: 'diff' | 'trunc' | 'snap', zxid: Zxid): void {
     const { diff, trunc, snap } = QuorumPacketType;
-    this.writer.bare({ diff, trunc, snap }[how], zxid);
+    this.own.bare({ diff, trunc, snap }[how], zxid);
   }
 
   proposal(zxid: Zxid, bytes: Uint8Array, start: number, end: number): void {
-    this.writer.proposal(zxid, bytes, start, end);
+    this.own.proposal(zxid, bytes, start, end);
     this.flushIfLong();
   }
 
   commit(zxid: Zxid): void {
-    this.writer.commit(zxid);
+    this.own.commit(zxid);
   }
 
   inform(zxid: Zxid, bytes: Uint8Array, start: number, end: number): void {
-    this.writer.inform(zxid, bytes, start, end);
+    this.own.inform(zxid, bytes, start, end);
     this.flushIfLong();
   }
 
   syncAnswer(): void {
-    this.writer.sync();
+    this.own.sync();
   }
 
   revalidationReply(sessionHigh: number, sessionLow: number, isValid: boolean): void {
-    this.writer.revalidationReply(sessionHigh, sessionLow, isValid);
+    this.own.revalidationReply(sessionHigh, sessionLow, isValid);
   }
 
   /** Bytes between packets: a piece of a snapshot. They are copied. */
@@ -125,10 +130,43 @@ export class LearnerLink implements StreamHandler, QuorumPacketSink {
 
   flush(): void {
     const { output } = this.writer;
-    if (output.position === 0) return;
+    if (output.position === 0) return this.flushShared();
+    this.takeShared();
     const isTaken = this.stream.write(output.bytes, 0, output.position);
     if (!isTaken) output.bytes = new Uint8Array(output.bytes.length);
     output.clear();
+  }
+
+  /** From now on it gets what all followers get. */
+  follow(shared: SharedPackets): void {
+    this.shared = shared;
+    this.sharedFrom = shared.position;
+    this.isLive = true;
+  }
+
+  /** What is shared begins anew, after a flush of this. */
+  sharedCleared(): void {
+    this.sharedFrom = 0;
+  }
+
+  private flushShared(): void {
+    const { shared, sharedFrom } = this;
+    if (shared === null || shared.position === sharedFrom) return;
+    this.sharedFrom = shared.position;
+    if (!this.stream.write(shared.bytes, sharedFrom, shared.position)) shared.lend();
+  }
+
+  /** For what goes to this learner alone: it comes behind what was shared so far. */
+  private get own(): QuorumPacketWriter {
+    this.takeShared();
+    return this.writer;
+  }
+
+  private takeShared(): void {
+    const { shared, sharedFrom, writer } = this;
+    if (shared === null || shared.position === sharedFrom) return;
+    this.sharedFrom = shared.position;
+    writer.output.raw(shared.bytes.subarray(sharedFrom, shared.position));
   }
 
   /** Closes; the listener hears nothing more. */
