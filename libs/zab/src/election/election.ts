@@ -50,7 +50,7 @@ export class Election {
   /** While looking, the candidate we vote for; then the leader we have. null: none so far. */
   private vote: Vote | null = null;
   /** Our own history, as of the last `look`. */
-  private own = { lastZxid: ZXID_UNKNOWN as Zxid, currentEpoch: 0 };
+  private own = { lastZxid: 0 as Zxid, currentEpoch: 0 };
 
   /** Whether the search is on: looking, and not only waiting for `look`. */
   private searching = false;
