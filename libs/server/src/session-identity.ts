@@ -54,7 +54,11 @@ export class SessionIdentity {
 
   /** Passes over the ids of this server that are open in `tree`: it came from another server. */
   passOver(tree: DataTree): void {
-    this.nextId = firstSessionId(this.serverId, this.nextId, openSessions(tree));
+    const own: bigint[] = [];
+    tree.sessions.forEach((_timeoutMs, high, low) => {
+      if (high >>> 24 === this.serverId) own.push((BigInt(high) << 32n) | BigInt(low >>> 0));
+    });
+    this.nextId = firstSessionId(this.serverId, this.nextId, own);
   }
 
   /**
