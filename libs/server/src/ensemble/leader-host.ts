@@ -35,6 +35,8 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
   private readonly leader: Leader;
   private readonly links = new Map<ConnectionId, LearnerLink>();
   private readonly shared = new SharedPackets();
+  /** Those that get what is shared. */
+  private followers = 0;
   private readonly syncs: LearnerSync;
   private log: TransactionLog | null = null;
   private writes: LeaderWrites | null = null;
@@ -261,8 +263,11 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
         if (isCommitted) link.commit(zxid);
       } else if (isCommitted) link.inform(zxid, history.bytes, history.start, history.end);
     }
-    if (link.role === 'follower') link.follow(this.shared);
-    else link.isLive = true;
+    if (link.role === 'observer') link.isLive = true;
+    else {
+      if (!link.isFollowing) this.followers++;
+      link.follow(this.shared);
+    }
     this.flushSoon();
   }
 
@@ -279,7 +284,8 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
   }
 
   private drop(link: LearnerLink): void {
-    this.links.delete(link.id);
+    if (!this.links.delete(link.id)) return;
+    if (link.isFollowing) this.followers--;
     this.syncs.stop(link);
     this.requests?.forget(link);
     link.close();
@@ -398,7 +404,7 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
   // For the writes:
 
   propose(zxid: Zxid, bytes: Uint8Array, start: number, end: number): void {
-    if (!this.hasFollower()) return;
+    if (this.followers === 0) return;
     this.shared.writer.proposal(zxid, bytes, start, end);
     if (this.shared.position > PART_BYTES) this.flush();
   }
@@ -410,7 +416,7 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
     for (const link of this.links.values()) {
       if (link.isLive && link.role === 'observer') this.inform(link, from, through);
     }
-    if (this.hasFollower()) {
+    if (this.followers > 0) {
       for (let zxid = from; zxid <= through; zxid++) this.shared.writer.commit(zxid);
     }
     this.flushSoon();
@@ -442,13 +448,6 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
     for (const link of this.links.values()) link.flush();
     this.shared.clear();
     for (const link of this.links.values()) link.sharedCleared();
-  }
-
-  private hasFollower(): boolean {
-    for (const link of this.links.values()) {
-      if (link.isLive && link.role === 'follower') return true;
-    }
-    return false;
   }
 
   private flushSoon(): void {

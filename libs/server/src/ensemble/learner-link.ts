@@ -144,6 +144,11 @@ export class LearnerLink implements StreamHandler, QuorumPacketSink {
     this.isLive = true;
   }
 
+  /** Whether it gets what all followers get, or got it until it ended. */
+  get isFollowing(): boolean {
+    return this.shared !== null;
+  }
+
   /** What is shared begins anew, after a flush of this. */
   sharedCleared(): void {
     this.sharedFrom = 0;
@@ -246,8 +251,9 @@ export class LearnerLink implements StreamHandler, QuorumPacketSink {
 
   /** Who has not said who it is brings nothing, and nobody acts for clients before it may serve any. */
   private refuseIfEarly(type: number): void {
+    if (this.isLive) return;
     const { followerInfo, observerInfo, request, revalidate } = QuorumPacketType;
-    if (this.isLive || type === followerInfo || type === observerInfo) return;
+    if (type === followerInfo || type === observerInfo) return;
     if (this.isStranger || type === request || type === revalidate) {
       throw new PeerWireError(`packet ${quorumPacketTypeName(type)} comes too early`);
     }
