@@ -26,10 +26,16 @@ export class Ensemble {
   readonly members: Member[] = [];
   private readonly running = new Map<number, RunningProgram>();
 
-  /** As the README shows it, on this machine. */
-  static async configure(directory: string): Promise<Ensemble> {
+  /** As the README shows it, on this machine, but for what `settings` say. */
+  static async configure(
+    directory: string,
+    settings: Readonly<Record<string, number>> = {},
+  ): Promise<Ensemble> {
     const ensemble = new Ensemble();
     let everywhere = exampleConfig;
+    for (const [name, value] of Object.entries(settings)) {
+      everywhere = everywhere.replace(new RegExp(`^${name}=.*$`, 'm'), `${name}=${value}`);
+    }
     for (const id of [1, 2, 3]) {
       const [quorumPort, electionPort, clientPort] = await freePorts(3);
       const address = `127.0.0.1:${clientPort}`;
@@ -68,10 +74,25 @@ export class Ensemble {
     }
   }
 
+  /** Resolves when exactly one of these members leads, and the others follow it. */
+  async settled(members: readonly Member[] = this.members): Promise<Member> {
+    for (;;) {
+      const modes = await Promise.all(members.map((member) => this.mode(member)));
+      const leaders = members.filter((_, index) => modes[index] === 'leader');
+      if (leaders.length === 1) return leaders[0]!;
+      await pause(QUESTION_PAUSE_MS);
+    }
+  }
+
   async leader(): Promise<Member> {
     const modes = await Promise.all(this.members.map((member) => this.mode(member)));
     expect(modes.filter((mode) => mode === 'leader')).toHaveLength(1);
     return this.members[modes.indexOf('leader')]!;
+  }
+
+  /** Stops a member where it is, or lets it go on. */
+  signal({ id }: Member, signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.running.get(id)!.child.kill(signal);
   }
 
   /** Resolves with how the member ended. */
