@@ -4,6 +4,9 @@ export { ENSEMBLE_TRANSPORT, EnsembleTransport } from './ensemble/ensemble.trans
 export type { EnsembleEvents, EnsembleStatus } from './ensemble/ensemble.transport.js';
 export type { EnsembleMode } from './ensemble/hosted-server.js';
 export type { EnsembleOptions } from './ensemble/ensemble-options.js';
+export { EnsembleHealthIndicator } from './health/ensemble-health.indicator.js';
+export type { HealthResult } from './health/health-result.js';
+export { ZooKeeperHealthIndicator } from './health/zookeeper-health.indicator.js';
 export { NestLog } from './logging/nest-log.js';
 export type {
   ZooKeeperModuleOptions,

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import * as client from '@aviary/client';
 import * as common from '@nestjs/common';
 import * as core from '@nestjs/core';
-import type { INestApplicationContext, INestMicroservice } from '@nestjs/common';
+import * as terminus from '@nestjs/terminus';
+import type { INestApplication, INestApplicationContext, INestMicroservice } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { filter, firstValueFrom, interval } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -15,7 +16,7 @@ import { KeptLog, memberIn, Takedown } from './hosted-member.js';
 const { text, examples } = readmeIn(join(import.meta.dirname, '..'));
 
 /** What the examples can import. */
-const packages = { ...common, ...core, ...client, ...nest };
+const packages = { ...common, ...core, ...terminus, ...client, ...nest };
 
 let takedown: Takedown;
 let address: string;
@@ -48,7 +49,7 @@ describe('the README', () => {
   });
 
   it('has these examples', () => {
-    expect(examples).toHaveLength(5);
+    expect(examples).toHaveLength(6);
   });
 
   it('injects a client', async () => {
@@ -116,6 +117,17 @@ describe('the README', () => {
     const app = await run<INestMicroservice>(examples[4]!);
     await using zk = new client.ZooKeeper({ servers: app.get(nest.EnsembleTransport).address });
     expect(await zk.exists('/')).not.toBeNull();
+  });
+
+  it('tells the health of a member', async () => {
+    const example = examples[5]!.replace('listen(3000)', "listen(0, '127.0.0.1')");
+    const app = await run<INestApplication>(example);
+    const answer = await fetch(`${await app.getUrl()}/ready`);
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toMatchObject({
+      status: 'ok',
+      details: { ensemble: { status: 'up', mode: 'standalone' } },
+    });
   });
 
   it('names every export', () => {

@@ -1,5 +1,6 @@
 import { Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
+import { EnsembleHealthIndicator } from '../health/ensemble-health.indicator.js';
 import { ZooKeeperModule } from '../zookeeper/zookeeper.module.js';
 import { ConfigurableModuleClass } from './ensemble.module-definition.js';
 import { EnsembleTransport } from './ensemble.transport.js';
@@ -12,7 +13,10 @@ import { EnsembleTransport } from './ensemble.transport.js';
  * @example
  * imports: [EnsembleModule.forRoot({ dataDir: './data', clientPort: 2181 })]
  */
-@Module({ providers: [EnsembleTransport], exports: [EnsembleTransport] })
+@Module({
+  providers: [EnsembleTransport, EnsembleHealthIndicator],
+  exports: [EnsembleTransport, EnsembleHealthIndicator],
+})
 export class EnsembleModule
   extends ConfigurableModuleClass
   implements OnModuleInit, OnApplicationShutdown

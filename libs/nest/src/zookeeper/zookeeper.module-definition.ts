@@ -1,5 +1,6 @@
 import { ConfigurableModuleBuilder, type DynamicModule, type Provider } from '@nestjs/common';
 import { ZooKeeper } from '@aviary/client';
+import { ZooKeeperHealthIndicator } from '../health/zookeeper-health.indicator.js';
 import { ManagedClient } from './managed-client.js';
 import { NestLog } from '../logging/nest-log.js';
 import type { ZooKeeperModuleOptions } from './zookeeper-options.js';
@@ -31,8 +32,9 @@ function withConnection(definition: DynamicModule, extras: typeof EXTRAS): Dynam
       inject: [ZOOKEEPER_OPTIONS],
       useFactory: (options: ZooKeeperModuleOptions | undefined) => newClient(name, options),
     },
+    ZooKeeperHealthIndicator,
   ];
-  const exported: (string | typeof ZooKeeper)[] = [token];
+  const exported: NonNullable<DynamicModule['exports']> = [token, ZooKeeperHealthIndicator];
   if (name === DEFAULT_CONNECTION) {
     connection.push({ provide: ZooKeeper, useExisting: token });
     exported.push(ZooKeeper);
