@@ -8,6 +8,7 @@ import type { BarrierOwner, WritePath } from '../write-path.js';
 import type { WriteOwner } from '../write-queue.js';
 import { WriteResults } from '../write-results.js';
 import type { AppliedListener } from './applied-listener.js';
+import { KeptRequests } from './kept-requests.js';
 import type { MemberState } from './member-state.js';
 
 const TRANSACTION_TYPE_AT = TXN_HEADER_BYTES - 4;
@@ -32,7 +33,10 @@ export interface RequestSink {
 
 interface Waiting extends RequestOrigin {
   readonly type: number;
-  readonly body: Uint8Array;
+  /** The record is `bytes[start..end)`. */
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
   readonly owner: WriteOwner | null;
   readonly startedMs: number;
 }
@@ -53,6 +57,7 @@ export class LearnerWrites implements WritePath {
   private waiting: Waiting[] = [];
   private head = 0;
   private readonly barriers: { readonly sent: number; readonly owner: BarrierOwner }[] = [];
+  private readonly kept = new KeptRequests();
   private sent = 0;
   private done = 0;
   private isLeaderGone = false;
@@ -94,14 +99,17 @@ export class LearnerWrites implements WritePath {
     const { sessionHigh, sessionLow, who } = origin;
     const xid = type === OpCode.createSession ? 0 : origin.xid;
     const { bytes, position, end } = body;
-    const kept = bytes.slice(position, end);
+    const { kept } = this;
+    kept.keep(bytes, position, end);
     this.waiting.push({
       sessionHigh,
       sessionLow,
       xid,
       who,
       type,
-      body: kept,
+      bytes: kept.bytes,
+      start: kept.start,
+      end: kept.end,
       owner,
       startedMs: nowMs,
     });
@@ -179,7 +187,7 @@ export class LearnerWrites implements WritePath {
       handOverSyncs(this.done + index);
       // Whoever began a session was cut off, and begins another one elsewhere.
       if (each.type === OpCode.createSession) continue;
-      body.reset(each.body, 0, each.body.length);
+      body.reset(each.bytes, each.start, each.end);
       target.submit(each.type, body, each, each.owner, each.startedMs);
     }
     handOverSyncs(Infinity);
