@@ -95,8 +95,8 @@ export class FaultMaker {
     }
   }
 
+  /** Goes on when all is well again: a disk may be in the middle of its last fault by then. */
   private supervise(): void {
-    if (this.isOver) return;
     const { members, random, world } = this.scene;
     for (const member of members) {
       if (member.isAlive || member === this.wiping || this.waiting.has(member)) continue;
