@@ -77,6 +77,7 @@ describe(`a lock on ${where}`, () => {
   let sleeper: Contender | null = null;
 
   beforeAll(async () => {
+    room = new LockRoom(directory.path, { lockPath, balancePath, ledgerPath });
     if (givenHosts === undefined) {
       ensemble = await Ensemble.configure(directory.path, SETTINGS);
       await Promise.all(ensemble.members.map((member) => ensemble.start(member)));
@@ -93,7 +94,6 @@ describe(`a lock on ${where}`, () => {
     await zk.create(balancePath, '0');
     await zk.create(ledgerPath);
     await zk.close();
-    room = new LockRoom(directory.path, { lockPath, balancePath, ledgerPath });
     const firsts = [servers[0]!, servers.at(-1)!];
     await Promise.all(firsts.map((first) => room.join(startingWith(first, servers), SESSION_MS)));
   }, FAULT_TEST_MS);
