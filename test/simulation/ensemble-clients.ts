@@ -91,6 +91,42 @@ export class IdleClient {
   }
 }
 
+/** Watches nodes over all that happens: nothing older is shown than before, and at last the newest. */
+export class WatchingClient extends IdleClient {
+  /** What went back. */
+  readonly breaches: string[] = [];
+  private readonly seen = new Map<string, { readonly version: number; readonly value: string }>();
+
+  constructor(
+    process: SimulatedProcess,
+    private readonly name: string,
+    board: EphemeralBoard,
+    sessionTimeoutMs: number,
+    private readonly keys: readonly string[],
+  ) {
+    super(process, name, board, sessionTimeoutMs);
+    process.run(() => {
+      for (const key of keys) this.watch(key);
+    });
+  }
+
+  /** Whether it was shown what is there. */
+  hasSeen(values: ReadonlyMap<string, string>): boolean {
+    return this.keys.every((key) => this.seen.get(key)?.value === values.get(key));
+  }
+
+  private watch(key: string): void {
+    this.zk.watchNode(key).subscribe((view) => {
+      const before = this.seen.get(key)?.version ?? -1;
+      const version = view?.stat.version ?? -1;
+      if (version < before) {
+        this.breaches.push(`${this.name} was shown ${key} at ${version} after ${before}`);
+      }
+      if (view !== null) this.seen.set(key, { version, value: String(view.data) });
+    });
+  }
+}
+
 /** Makes ephemeral nodes, removes some, and looks for those of others. */
 export class EphemeralClient {
   readonly zk: ZooKeeper;

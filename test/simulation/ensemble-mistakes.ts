@@ -103,6 +103,20 @@ function answeringSyncsLast(server: EnsembleServer): void {
   });
 }
 
+function showingWhatIsOldAfterSyncs(server: EnsembleServer): void {
+  onServe(server, ({ role, writes }) => {
+    if (role.mode === 'leader') return;
+    const syncs = partOf<{ owner: { onApplied(): void } }[]>(writes, 'syncs');
+    Reflect.set(writes, 'syncAnswered', () => syncs.shift()?.owner.onApplied());
+  });
+}
+
+function droppingWatchesOnReconnect(server: EnsembleServer): void {
+  onServe(server, ({ watchRestorer }) => {
+    watchRestorer.run = () => true;
+  });
+}
+
 function cuttingWhatOthersCommitted(server: EnsembleServer): void {
   onServe(server, ({ role }) => {
     if (role.mode !== 'leader') return;
@@ -180,6 +194,18 @@ export const MISTAKES: readonly Mistake[] = [
     seedsMax: 3,
     sabotage: answeringSyncsLast,
     faults: ['slowDisk'],
+  },
+  {
+    name: 'serves reads behind a sync before it has what the leader had',
+    seedsMax: 10,
+    sabotage: showingWhatIsOldAfterSyncs,
+    faults: ['slowDisk'],
+  },
+  {
+    name: 'drops the watches of a client that comes back',
+    seedsMax: 10,
+    sabotage: droppingWatchesOnReconnect,
+    faults: ['reset', 'cutClient', 'kill'],
   },
   {
     name: 'leads, and cuts what others have committed and it has not logged yet',

@@ -20,6 +20,7 @@ import {
   EnsembleRegisterClient,
   EphemeralClient,
   IdleClient,
+  WatchingClient,
   type EphemeralBoard,
 } from './ensemble-clients.js';
 import { FAULTS, FaultMaker, type Fault } from './ensemble-faults.js';
@@ -101,6 +102,7 @@ class EnsembleWorld {
   readonly pipelining: PipeliningSession[] = [];
   readonly ephemeral: EphemeralClient[] = [];
   readonly watch: EnsembleWatch;
+  readonly watching: WatchingClient;
   readonly faults: FaultMaker;
   readonly drawn: string;
   private readonly clients: SimulatedProcess[] = [];
@@ -135,7 +137,7 @@ class EnsembleWorld {
     this.watch = new EnsembleWatch(this.world, this.members, ({ rule, message }) => {
       throw new BreachError(`${rule}: ${message}`);
     });
-    this.addClients(swarm);
+    this.watching = this.addClients(swarm);
     this.faults = new FaultMaker(
       {
         world: this.world,
@@ -159,7 +161,7 @@ class EnsembleWorld {
     this.world.fabric.setName('server', addresses);
   }
 
-  private addClients(swarm: SeededRandom): void {
+  private addClients(swarm: SeededRandom): WatchingClient {
     const { board, histories, world } = this;
     const habits = {
       syncs: true,
@@ -182,6 +184,7 @@ class EnsembleWorld {
     for (const name of ['ida', 'ike', 'ivy']) {
       new IdleClient(boot(name), name, board, SESSION_TIMEOUT_MS);
     }
+    return new WatchingClient(boot('wat'), 'wat', board, SESSION_TIMEOUT_MS, KEYS);
   }
 
   private mayWipe(victim: SimulatedMember): boolean {
@@ -209,6 +212,7 @@ class EnsembleWorld {
     await this.demandService();
     const healedInMs = world.virtualMs - healedAtMs;
     await this.demandQuiet();
+    await this.demandWatched();
     await this.demandAgreement();
     this.blackout();
     await this.demandAgreement();
@@ -250,6 +254,17 @@ class EnsembleWorld {
   }
 
   /** The clients are gone: all trees become one, without sessions. */
+  /** Nobody writes any more: who watches is shown the last that was written. */
+  private async demandWatched(): Promise<void> {
+    const { clients, members, watching } = this;
+    for (const client of clients.slice(0, -1)) client.kill({ streams: 'reset' });
+    const isShown = () => {
+      const leader = members.find(({ isLeading }) => isLeading)?.server;
+      return leader != null && watching.hasSeen(this.valuesOf(leader.state.tree));
+    };
+    await this.reach(isShown, 'whoever watches is shown what was written last');
+  }
+
   private async demandAgreement(): Promise<void> {
     for (const client of this.clients) client.kill({ streams: 'reset' });
     const states = () => this.members.map(({ server }) => server!.state);
@@ -327,6 +342,7 @@ class EnsembleWorld {
     const sessions = pipelining.flatMap(({ entries, finished }) => [...finished, entries]);
     return [
       ...pipelining.flatMap(({ breaches }) => breaches),
+      ...this.watching.breaches,
       ...[
         ...sessions.flatMap((entries, i) => checkSessionOrder(`session ${i}`, entries)),
         ...checkRegisters(histories.registers.operations, initial),
