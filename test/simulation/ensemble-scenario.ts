@@ -260,7 +260,11 @@ class EnsembleWorld {
     for (const client of clients.slice(0, -1)) client.kill({ streams: 'reset' });
     const isShown = () => {
       const leader = members.find(({ isLeading }) => isLeading)?.server;
-      return leader != null && watching.hasSeen(this.valuesOf(leader.state.tree));
+      return (
+        leader !== undefined &&
+        leader !== null &&
+        watching.hasSeen(this.valuesOf(leader.state.tree))
+      );
     };
     await this.reach(isShown, 'whoever watches is shown what was written last');
   }
