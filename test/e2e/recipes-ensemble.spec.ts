@@ -158,11 +158,6 @@ describe(`a lock on ${where}`, () => {
       },
       FAULT_TEST_MS,
     );
-  } else {
-    const reason = 'its process is not known: ZK_HOSTS names the members';
-    it.skip(`goes on without the leader, which is killed (${reason})`, () => undefined);
-    it.skip(`goes on without a follower, which is killed (${reason})`, () => undefined);
-    it.skip(`goes on while the leader is stopped (${reason})`, () => undefined);
   }
 
   it(
