@@ -17,6 +17,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   zab: 2,
   client: 3,
   server: 3,
+  coordination: 3.5, // beside nest, over the client: what recipes share and no rim needs
   nest: 4,
   testing: 4,
 };

@@ -322,7 +322,9 @@ describe('onLost', () => {
       annOrders.inside = cutOff;
       await world.in(ann, () => annOrders.unstoppable('1'));
       expect(exit.mock.calls).toEqual([[1]]);
-      expect(ann.log.join()).toMatch(/Orders\.unstoppable: the lock .* is not held.*process ends/);
+      expect(ann.lines.join()).toMatch(
+        /Orders\.unstoppable: the lock .* is not held.*process ends/,
+      );
     } finally {
       exit.mockRestore();
     }

@@ -178,7 +178,7 @@ describe('contenders of other recipes', () => {
     await world.look((zk) => zk.ensurePath('/locks/a'));
     await world.in(ann, () => ann.zk.create(foreign, '', { mode: 'ephemeralSequential' }));
     expect((await world.acquire(cas, 'a')).isHeld).toBe(true);
-    expect(cas.log.join()).toMatch(/kazoo's Lock/);
+    expect(cas.lines.join()).toMatch(/kazoo's Lock/);
   });
 
   it('are not what lies below: locks may stand in one another', async () => {

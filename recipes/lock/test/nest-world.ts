@@ -1,36 +1,19 @@
-import { Module, type ModuleMetadata, type Provider } from '@nestjs/common';
-import { Test, type TestingModule } from '@nestjs/testing';
-import { getZooKeeperToken } from '@aviary/nest';
+import type { ModuleMetadata, Provider } from '@nestjs/common';
+import type { TestingModule } from '@nestjs/testing';
+import { applicationOf } from '../../../test/recipes/nest-application.js';
 import { LockModule } from '../src/index.js';
 import type { LockModuleOptions } from '../src/index.js';
 import { LockWorld, type Service } from './lock-world.js';
 
-@Module({})
-class Connections {}
-
 /** The application of a service in a simulated world: its session, LockModule, and what is given. */
-export async function application(
+export function application(
   service: Service,
   providers: Provider[],
   options: LockModuleOptions = {},
   more: ModuleMetadata = {},
 ): Promise<TestingModule> {
-  const { log, zk } = service;
-  const note = (message: string) => log.push(message);
-  const connection = { provide: getZooKeeperToken(), useValue: zk };
-  const connections = {
-    module: Connections,
-    global: true,
-    providers: [connection],
-    exports: [connection],
-  };
-  const locks = LockModule.forRoot({ log: { info: note, warn: note, error: note }, ...options });
-  const testing = Test.createTestingModule({
-    ...more,
-    imports: [connections, locks, ...(more.imports ?? [])],
-    providers,
-  });
-  return await (await testing.compile()).init();
+  const locks = LockModule.forRoot({ log: service.log, ...options });
+  return applicationOf(service, { ...more, imports: [locks, ...(more.imports ?? [])], providers });
 }
 
 /** Virtual time, for services of a test: `await sleep(100)`. */

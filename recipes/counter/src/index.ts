@@ -1,0 +1,2 @@
+/** Where counters stand whose paths do not begin with a slash. */
+export const COUNTERS_ROOT = '/counters';

@@ -1,0 +1,2 @@
+/** Where roles stand whose paths do not begin with a slash. */
+export const LEADERS_ROOT = '/leaders';
