@@ -3,7 +3,8 @@ import type { TestingModule } from '@nestjs/testing';
 import { applicationOf } from '../../../test/recipes/nest-application.js';
 import { LockModule } from '../src/index.js';
 import type { LockModuleOptions } from '../src/index.js';
-import { LockWorld, type Service } from './lock-world.js';
+import type { LockWorld} from './lock-world.js';
+import { type Service } from './lock-world.js';
 
 /** The application of a service in a simulated world: its session, LockModule, and what is given. */
 export function application(
