@@ -8,6 +8,33 @@ export { EnsembleHealthIndicator } from './health/ensemble-health.indicator.js';
 export type { HealthResult } from './health/health-result.js';
 export { ZooKeeperHealthIndicator } from './health/zookeeper-health.indicator.js';
 export { NestLog } from './logging/nest-log.js';
+export { dress, originalOf } from './methods/dress.js';
+export type { Method } from './methods/dress.js';
+export { durationMs, durationOptionMs } from './methods/duration.js';
+export type { Duration } from './methods/duration.js';
+export { compileTemplate } from './methods/key-template.js';
+export type { KeyOfCall, KeyRefusals } from './methods/key-template.js';
+export { markedMethodOf, returnKindOf } from './methods/marked-method.js';
+export type { MarkedMethod, MethodDecoration, ReturnKind } from './methods/marked-method.js';
+export { Marks, requireOneObject } from './methods/marks.js';
+export type { FoundMark } from './methods/marks.js';
+export { parameterPlaces } from './methods/parameter-names.js';
+export type { ParameterPlace } from './methods/parameter-names.js';
+export { DEFAULT_MODULE, RunnerBinding } from './methods/runner-binding.js';
+export type { MethodRunner, RunnerBindingOptions, RunnerMark } from './methods/runner-binding.js';
+export { featureModule } from './modules/feature-module.js';
+export type { Feature } from './modules/feature-module.js';
+export { recipeModule } from './modules/recipe-module.js';
+export type {
+  RecipeDefinition,
+  RecipeExtras,
+  RecipeModuleHost,
+  RecipePart,
+} from './modules/recipe-module.js';
+export { RecipeSetup } from './modules/recipe-setup.js';
+export type { RecipeOptions, RecipeSetupFacts } from './modules/recipe-setup.js';
+export { RecipeSetupError } from './modules/recipe-setup-error.js';
+export type { RecipeSetupErrorClass } from './modules/recipe-setup-error.js';
 export type {
   ZooKeeperModuleOptions,
   ZooKeeperOptionsFactory,

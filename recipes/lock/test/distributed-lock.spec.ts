@@ -179,7 +179,11 @@ describe('a method under @DistributedLock()', () => {
 
   it('does not run if its arguments make no key', async () => {
     const call = world.in(ann, () => annOrders.settle({} as Order));
-    expect(await rejection(call)).toBeInstanceOf(LockKeyError);
+    const refused = await rejection(call);
+    expect(refused).toBeInstanceOf(LockKeyError);
+    expect(String(refused)).toMatch(
+      /the key "orders\/.*" of Orders\.settle cannot be made: .*id is/,
+    );
     const escaped = world.in(ann, () => annOrders.careless({ id: '/../x' }, 1));
     expect(await rejection(escaped)).toMatchObject({ name: 'InvalidPathError' });
     expect(annOrders.ran).toEqual([]);

@@ -10,3 +10,21 @@ export function durationMs(duration: unknown): number | null {
   if (match === null) return null;
   return Number(match[1]) * (UNITS_MS[match[2] ?? ''] ?? NaN);
 }
+
+/**
+ * An option that is a duration, in milliseconds; undefined if it is not set.
+ *
+ * @param refuse Is told what is wrong with it, and throws.
+ */
+export function durationOptionMs(
+  name: string,
+  given: unknown,
+  refuse: (problem: string) => never,
+): number | undefined {
+  if (given === undefined) return undefined;
+  const ms = durationMs(given);
+  if (ms !== null) return ms;
+  return refuse(
+    `${name} must be milliseconds or a time such as "5s", not ${JSON.stringify(given)}`,
+  );
+}

@@ -1,9 +1,16 @@
 import { pathProblem } from '@aviary/foundation';
-import { LockKeyError, LockSetupError } from './lock-setup-error.js';
 import { parameterPlaces, type ParameterPlace } from './parameter-names.js';
 
-/** Makes the key of a call from its arguments. @throws {LockKeyError} */
+/** Makes the key of a call from its arguments. @throws what `refuseCall` throws. */
 export type KeyOfCall = (args: readonly unknown[]) => string;
+
+/** What is to be thrown for a template. Both are told what is wrong, and do not return. */
+export interface KeyRefusals {
+  /** The template does not fit the method. Called while it is compiled. */
+  refuseTemplate(problem: string): never;
+  /** The arguments of a call make no key. */
+  refuseCall(problem: string): never;
+}
 
 interface Placeholder extends ParameterPlace {
   /** As it stands between the braces. */
@@ -23,23 +30,22 @@ const PLAIN = /^[\w-]+$/;
  * out of its place, and different values have different keys. Two values in one component (`{a}-{b}`)
  * can be told apart only if they do not contain what stands between them.
  *
- * @throws {LockSetupError} `name` says which method it is about.
+ * @param method The one that was written, without wrappers: see `originalOf`.
+ * @throws what `refusals` say.
  */
 export function compileTemplate(
   template: string,
   method: (...args: never[]) => unknown,
-  name: string,
+  refusals: KeyRefusals,
 ): KeyOfCall {
-  const refuse = (problem: string): never => {
-    throw new LockSetupError(`@DistributedLock('${template}') on ${name}: ${problem}`);
-  };
+  const refuse = (problem: string): never => refusals.refuseTemplate(problem);
   const parts = template.split(/\{([^{}]*)\}/);
   const literals = parts.filter((_, at) => at % 2 === 0);
   if (literals.some((text) => /[{}]/.test(text))) refuse('its braces do not match');
   const sample = literals.join('x');
   const problem = pathProblem(sample.startsWith('/') ? sample : `/${sample}`);
   if (sample === '' || sample === '/' || problem !== null) {
-    refuse(`it is not a path below the root of the locks: ${problem ?? 'it is empty'}`);
+    refuse(`it is not a path below the root: ${problem ?? 'it is empty'}`);
   }
   const places = parameterPlaces(method);
   const wanted = parts.filter((_, at) => at % 2 === 1);
@@ -48,9 +54,9 @@ export function compileTemplate(
     let key = literals[0] ?? '';
     placeholders.forEach((placeholder, at) => {
       const { text } = placeholder;
-      const value = valueText(valueAt(placeholder, args), text, (what) => {
-        throw new LockKeyError(name, template, what);
-      });
+      const value = valueText(valueAt(placeholder, args), text, (what) =>
+        refusals.refuseCall(what),
+      );
       key += escapeComponent(value) + (literals[at + 1] ?? '');
     });
     return key;

@@ -1,91 +1,165 @@
 import { Inject } from '@nestjs/common';
-import { LockGuard } from './lock-guard.js';
-import { LockSetupError } from './lock-setup-error.js';
-import { DEFAULT_LOCKS, guardToken } from './lock.tokens.js';
+import type { DiscoveryService } from '@nestjs/core';
+import type { RecipeSetupErrorClass } from '../modules/recipe-setup-error.js';
+
+/** What runs marked methods, for one application. */
+export interface MethodRunner {
+  /** Whether its application has come to its end; its objects may then belong to another one. */
+  readonly isEnded: boolean;
+}
+
+/** A class needs a runner, since one of its methods is marked. */
+export interface RunnerMark {
+  /** As it is written: `@DistributedLock()`. */
+  readonly decorator: string;
+  /** The first method that needs it, as `Class.method`. */
+  readonly method: string;
+  /** The `name` of the module whose runner it is. */
+  readonly module: string;
+}
+
+/** The recipe whose runners are bound. */
+export interface RunnerBindingOptions<Runner extends MethodRunner> {
+  /** The class of the module, as it is written: `LockModule`. */
+  readonly moduleClass: string;
+  /** What marked methods are given, as in `has no locks`: `locks`. */
+  readonly noun: string;
+  /** The class of the runners. */
+  readonly runner: abstract new (...args: never[]) => Runner;
+  /** The token under which the module of a name provides its runner. */
+  readonly tokenOf: (module: string) => string;
+  /** What tests substitute instead of the runner, as it is written: `getLocksToken()`. */
+  readonly substitute: string;
+  readonly SetupError: RecipeSetupErrorClass;
+}
+
+/** The name of a module that is given none. */
+export const DEFAULT_MODULE = 'default';
 
 /**
- * How a guarded method finds the locks of its application: by a hidden property of its object, which
- * Nest injects. So each object has those of the application that made it, request-scoped ones and
- * those of several applications in one process included; and where there is no LockModule, Nest does
- * not start, because it cannot resolve the property.
+ * How a marked method finds what runs it: by a hidden property of its object, which Nest injects. So
+ * each object has the runner of the application that made it, request-scoped ones and those of
+ * several applications in one process included; and where the module is missing, Nest does not start,
+ * because it cannot resolve the property.
  */
-interface Mark {
-  readonly locks: string;
-  /** The first method that needs them, as `Class.method`. */
-  readonly method: string;
-}
+export class RunnerBinding<Runner extends MethodRunner> {
+  private readonly options: RunnerBindingOptions<Runner>;
+  /** The properties' keys, by decorator and name of the module. */
+  private readonly keys = new Map<string, symbol>();
+  /** The marks by the prototype on which they stand. It describes classes, not applications. */
+  private readonly marks = new WeakMap<object, RunnerMark[]>();
 
-/** The properties' keys, by the name of the locks. */
-const keys = new Map<string, symbol>();
-
-/** The marks by the prototype on which they stand. It describes classes, not applications. */
-const marks = new WeakMap<object, Mark[]>();
-
-/** Nest prints the description when it cannot resolve the property, so that is what it is for. */
-function keyOf(locks: string): symbol {
-  const name = locks === DEFAULT_LOCKS ? '' : ` with the name "${locks}"`;
-  const description = `its @DistributedLock() needs LockModule.forRoot(...)${name} in the imports`;
-  const key = keys.get(locks) ?? Symbol(description);
-  keys.set(locks, key);
-  return key;
-}
-
-/** Makes Nest give each object of a class the guard of `locks`. */
-export function requireGuard(prototype: object, locks: string, method: string): void {
-  const own = marks.get(prototype) ?? [];
-  if (own.some((mark) => mark.locks === locks)) return;
-  marks.set(prototype, [...own, { locks, method }]);
-  const key = keyOf(locks);
-  Inject(guardToken(locks))(prototype, key);
-  Object.defineProperty(prototype, key, {
-    configurable: true,
-    // Not enumerable on the object: it shall not show where that is printed, compared or copied.
-    set(this: object, guard: unknown) {
-      bindGuard(this, { locks, method }, guard);
-    },
-  });
-}
-
-/** All marks of an object's class and of those that it extends. */
-export function marksOf(instance: object): readonly Mark[] {
-  const found: Mark[] = [];
-  let prototype = Object.getPrototypeOf(instance) as object | null;
-  for (; prototype !== null; prototype = Object.getPrototypeOf(prototype) as object | null) {
-    found.push(...(marks.get(prototype) ?? []));
+  constructor(options: RunnerBindingOptions<Runner>) {
+    this.options = options;
   }
-  return found;
-}
 
-/** The guard of an object; null: it has none, since Nest did not make it. */
-export function guardOf(instance: unknown, locks: string): LockGuard | null {
-  if (typeof instance !== 'object' || instance === null) return null;
-  const guard = (instance as Readonly<Record<symbol, unknown>>)[keyOf(locks)];
-  return guard instanceof LockGuard ? guard : null;
-}
+  /** Makes Nest give a runner to each object of a class. For decorators. */
+  require(prototype: object, mark: RunnerMark): void {
+    const own = this.marks.get(prototype) ?? [];
+    const key = this.keyOf(mark);
+    if (own.some((other) => this.keyOf(other) === key)) return;
+    this.marks.set(prototype, [...own, mark]);
+    Inject(this.options.tokenOf(mark.module))(prototype, key);
+    const bind = (instance: object, runner: unknown) => this.bind(instance, mark, runner);
+    Object.defineProperty(prototype, key, {
+      configurable: true,
+      // Not enumerable on the object: it shall not show where that is printed, compared or copied.
+      set(this: object, runner: unknown) {
+        bind(this, runner);
+      },
+    });
+  }
 
-/** @throws {LockSetupError} It cannot be bound, or belongs to another application already. */
-export function bindGuard(instance: object, { locks, method }: Mark, guard: unknown): void {
-  const before = guardOf(instance, locks);
-  if (before === guard) return;
-  if (!(guard instanceof LockGuard)) {
-    throw new LockSetupError(
-      `@DistributedLock() on ${method} was given a substitute for its locks: ` +
-        `import LockModule, and substitute what is provided as getLocksToken()`,
+  /** The runner of an object; null: it has none, since Nest did not make it. */
+  runnerOf(instance: unknown, mark: Omit<RunnerMark, 'method'>): Runner | null {
+    if (typeof instance !== 'object' || instance === null) return null;
+    const runner = (instance as Readonly<Record<symbol, unknown>>)[this.keyOf(mark)];
+    return runner instanceof this.options.runner ? runner : null;
+  }
+
+  /** As {@link runnerOf}. @throws `SetupError`: the object has none, and is not run without. */
+  requireRunnerOf(instance: unknown, { decorator, method, module }: RunnerMark): Runner {
+    const runner = this.runnerOf(instance, { decorator, module });
+    if (runner !== null) return runner;
+    const { SetupError, noun } = this.options;
+    throw new SetupError(
+      `${method} is under ${decorator}, and its object has no ${noun} (yet): Nest gives ` +
+        'them to the objects that it makes, after their constructors have run',
     );
   }
-  if (before !== null && !before.isEnded) {
-    throw new LockSetupError(
-      `@DistributedLock() on ${method}: its object belongs to two applications at the same time, ` +
-        'so nobody could say with which session it takes its locks',
-    );
+
+  /**
+   * Gives their runner to the objects that Nest has not made itself (`useValue`, `useFactory`). For the
+   * `onModuleInit` of the module.
+   *
+   * @param own The name of this module; `all`: the names of all modules of the recipe.
+   * @throws `SetupError`: a mark names a module that is not there, or its object cannot be bound.
+   */
+  bindAll(
+    discovery: DiscoveryService,
+    { own, all }: { readonly own: string; readonly all: readonly string[] },
+    runner: unknown,
+  ): void {
+    const wrappers = [...discovery.getProviders(), ...discovery.getControllers()];
+    for (const { instance } of wrappers as { readonly instance: unknown }[]) {
+      if (typeof instance !== 'object' || instance === null) continue;
+      for (const mark of this.marksOf(instance)) {
+        if (mark.module === own) this.bind(instance, mark, runner);
+        else if (this.runnerOf(instance, mark) === null && !all.includes(mark.module)) {
+          const { SetupError, moduleClass } = this.options;
+          throw new SetupError(
+            `${mark.decorator} on ${mark.method} needs ${moduleClass}.forRoot(...) with the name ` +
+              `"${mark.module}" in the imports`,
+          );
+        }
+      }
+    }
   }
-  const isBound = Reflect.defineProperty(instance, keyOf(locks), {
-    value: guard,
-    configurable: true,
-    enumerable: false,
-  });
-  if (isBound) return;
-  throw new LockSetupError(
-    `@DistributedLock() on ${method} cannot be given its locks, because its object is frozen`,
-  );
+
+  /** Nest prints the description when it cannot resolve the property, so that is what it is for. */
+  private keyOf({ decorator, module }: Omit<RunnerMark, 'method'>): symbol {
+    const name = module === DEFAULT_MODULE ? '' : ` with the name "${module}"`;
+    const { moduleClass } = this.options;
+    const description = `its ${decorator} needs ${moduleClass}.forRoot(...)${name} in the imports`;
+    const key = this.keys.get(description) ?? Symbol(description);
+    this.keys.set(description, key);
+    return key;
+  }
+
+  /** All marks of an object's class and of those that it extends. */
+  private marksOf(instance: object): readonly RunnerMark[] {
+    const found: RunnerMark[] = [];
+    let prototype = Object.getPrototypeOf(instance) as object | null;
+    for (; prototype !== null; prototype = Object.getPrototypeOf(prototype) as object | null) {
+      found.push(...(this.marks.get(prototype) ?? []));
+    }
+    return found;
+  }
+
+  private bind(instance: object, mark: RunnerMark, runner: unknown): void {
+    const { SetupError, moduleClass, noun, substitute } = this.options;
+    const refuse = (problem: string): never => {
+      throw new SetupError(`${mark.decorator} on ${mark.method} ${problem}`);
+    };
+    const before = this.runnerOf(instance, mark);
+    if (before === runner) return;
+    if (!(runner instanceof this.options.runner)) {
+      return refuse(
+        `was given a substitute for its ${noun}: import ${moduleClass}, and substitute what is ` +
+          `provided as ${substitute}`,
+      );
+    }
+    if (before !== null && !before.isEnded) {
+      throw new SetupError(
+        `${mark.decorator} on ${mark.method}: its object belongs to two applications at the same ` +
+          `time, so nobody could say with which session it takes its ${noun}`,
+      );
+    }
+    const isBound = Reflect.defineProperty(instance, this.keyOf(mark), {
+      value: runner,
+      configurable: true,
+      enumerable: false,
+    });
+    if (!isBound) refuse(`cannot be given its ${noun}, because its object is frozen`);
+  }
 }

@@ -1,12 +1,24 @@
 import 'reflect-metadata';
-import { Observable, defer } from 'rxjs';
+import {
+  DEFAULT_MODULE,
+  compileTemplate,
+  dress,
+  durationOptionMs,
+  markedMethodOf,
+  originalOf,
+  returnKindOf,
+  type Duration,
+  type KeyOfCall,
+  type MarkedMethod,
+  type Method,
+  type MethodDecoration,
+  type RunnerMark,
+} from '@aviary/nest';
+import { defer, type Observable } from 'rxjs';
 import type { GuardedCall, OnBusy, OnLost } from './call-policy.js';
-import { durationMs, type Duration } from './duration.js';
-import { guardOf, requireGuard } from './guard-binding.js';
-import { compileTemplate, type KeyOfCall } from './key-template.js';
+import { GUARDS } from './guards.js';
 import type { LockGuard } from './lock-guard.js';
 import { LockKeyError, LockSetupError } from './lock-setup-error.js';
-import { DEFAULT_LOCKS } from './lock.tokens.js';
 
 /** How a method under {@link DistributedLock} waits for its lock and loses it. */
 export interface DistributedLockOptions {
@@ -31,13 +43,15 @@ type Guardable<Args extends readonly unknown[]> = (
   ...args: [...Args, ...any[]]
 ) => Promise<unknown> | Observable<unknown>;
 
-type Method = (this: unknown, ...args: unknown[]) => unknown;
+const DECORATION: MethodDecoration = {
+  decorator: '@DistributedLock()',
+  SetupError: LockSetupError,
+  whyNotStatic: 'a static method has no application whose locks it could take',
+  whyNotGenerator: 'a generator has no end at which the lock could be released',
+};
 
 /** Set by @nestjs/schedule on the methods that it runs. */
 const SCHEDULER_TYPE = 'SCHEDULER_TYPE';
-
-/** The method that a guarded one runs, which has the names of the parameters. */
-const originals = new WeakMap<Method, Method>();
 
 /**
  * Runs the method only while this process holds a lock, in the whole ensemble's sense.
@@ -82,56 +96,23 @@ export function DistributedLock<Args extends readonly unknown[] = []>(
   descriptor: TypedPropertyDescriptor<M>,
 ) => void {
   return (target, name, descriptor) => {
-    const method = methodOf(target, name, descriptor);
+    const method = markedMethodOf(DECORATION, target, name, descriptor);
     const definition = new Definition(key as string | KeyOfFunction, options, method);
     const guarded = definition.returnsStream(target, name)
       ? streaming(definition, method.value)
       : promising(definition, method.value);
     dress(guarded, method.value);
-    originals.set(guarded, method.value);
     definition.guarded = guarded;
-    requireGuard(target, definition.locks, method.name);
+    GUARDS.require(target, definition.mark);
     descriptor.value = guarded as never;
   };
 }
 
 type KeyOfFunction = (...args: unknown[]) => string;
 
-interface MarkedMethod {
-  readonly value: Method;
-  /** As `Class.method`. */
-  readonly name: string;
-}
-
-/** @throws {LockSetupError} The decorator stands on something else. */
-function methodOf(
-  target: object,
-  key: string | symbol | undefined,
-  descriptor: unknown,
-): MarkedMethod {
-  const isStatic = typeof target === 'function';
-  const owner = isStatic ? target : target.constructor;
-  const name = key === undefined ? owner.name : `${owner.name}.${String(key)}`;
-  const refuse = (problem: string): never => {
-    throw new LockSetupError(`@DistributedLock() on ${name}: ${problem}`);
-  };
-  if (isStatic && key === undefined) return refuse('it belongs on a method, not on a class');
-  const { value } = Object(descriptor) as { value?: unknown };
-  if (typeof value !== 'function') {
-    return refuse('it belongs on a method, not on a property or an accessor');
-  }
-  if (isStatic) return refuse('a static method has no application whose locks it could take');
-  const kind = Object.prototype.toString.call(value);
-  if (kind.includes('Generator')) {
-    return refuse('a generator has no end at which the lock could be released');
-  }
-  return { value: value as Method, name };
-}
-
 /** What is known of a guarded method before anybody calls it. */
 class Definition {
-  readonly method: string;
-  readonly locks: string;
+  readonly mark: RunnerMark;
   /** What stands in the place of the method; decorators above this one mark it. */
   guarded: Method;
   private readonly keyOf: KeyOfCall;
@@ -145,14 +126,14 @@ class Definition {
     options: DistributedLockOptions,
     { value, name }: MarkedMethod,
   ) {
-    this.method = name;
+    const { decorator } = DECORATION;
+    this.mark = { decorator, method: name, module: options.locks ?? DEFAULT_MODULE };
     this.guarded = value;
     this.options = options;
-    this.locks = options.locks ?? DEFAULT_LOCKS;
     this.waitMs = this.duration('wait');
     this.maxHoldMs = this.duration('maxHold');
     this.checkPolicies();
-    if (typeof key === 'string') this.keyOf = compileTemplate(key, original(value), name);
+    if (typeof key === 'string') this.keyOf = keyOfTemplate(key, value, name);
     else if (typeof key === 'function') this.keyOf = keyOfFunction(key, name);
     else throw new LockSetupError(`@DistributedLock() on ${name}: its key must be a string`);
   }
@@ -161,7 +142,7 @@ class Definition {
     const isScheduled = Reflect.hasMetadata(SCHEDULER_TYPE, this.guarded);
     const { onBusy = isScheduled ? 'skip' : 'throw', onLost = 'abort' } = this.options;
     return {
-      method: this.method,
+      method: this.mark.method,
       args,
       key: this.keyOf(args),
       waitMs: this.waitMs ?? (isScheduled ? 0 : guard.defaults.waitMs),
@@ -171,46 +152,27 @@ class Definition {
     };
   }
 
-  /** @throws {LockSetupError} The object has no locks: it is not run without. */
-  guardOf(instance: unknown): LockGuard {
-    const guard = guardOf(instance, this.locks);
-    if (guard !== null) return guard;
-    throw new LockSetupError(
-      `${this.method} is under @DistributedLock(), and its object has no locks (yet): Nest gives ` +
-        'them to the objects that it makes, after their constructors have run',
-    );
-  }
-
   /** @throws {LockSetupError} The method answers at once. */
   returnsStream(target: object, name: string | symbol): boolean {
-    const type: unknown = Reflect.getMetadata('design:returntype', target, name);
-    if (type === Observable) return true;
-    // Object stands for whatever has no class at run time: unions, interfaces, aliases.
-    if (typeof type !== 'function' || type === Promise || type === Object) return false;
-    if (type.prototype instanceof Observable) return true;
-    if (type.prototype instanceof Promise) return false;
+    const returned = returnKindOf(target, name);
+    if (returned.kind !== 'immediate') return returned.kind === 'stream';
     throw new LockSetupError(
-      `@DistributedLock() on ${this.method}: it returns ${type.name}, but to wait for a lock takes ` +
-        'time: let it return a Promise or an Observable',
+      `@DistributedLock() on ${this.mark.method}: it returns ${returned.type}, but to wait for a ` +
+        'lock takes time: let it return a Promise or an Observable',
     );
   }
 
   private duration(name: 'wait' | 'maxHold'): number | undefined {
-    const given = this.options[name];
-    if (given === undefined) return undefined;
-    const ms = durationMs(given);
-    if (ms !== null) return ms;
-    throw new LockSetupError(
-      `@DistributedLock() on ${this.method}: ${name} must be milliseconds or a time such as "5s", ` +
-        `not ${JSON.stringify(given)}`,
-    );
+    return durationOptionMs(name, this.options[name], (problem) => {
+      throw new LockSetupError(`@DistributedLock() on ${this.mark.method}: ${problem}`);
+    });
   }
 
   private checkPolicies(): void {
     const { onBusy, onLost } = this.options;
     const refuse = (name: string, given: unknown): never => {
       throw new LockSetupError(
-        `@DistributedLock() on ${this.method}: ${name} has no way "${String(given)}"`,
+        `@DistributedLock() on ${this.mark.method}: ${name} has no way "${String(given)}"`,
       );
     };
     const isOneOf = (given: unknown, ...ways: string[]) =>
@@ -218,6 +180,17 @@ class Definition {
     if (!isOneOf(onBusy, 'throw', 'skip')) refuse('onBusy', onBusy);
     if (!isOneOf(onLost, 'abort', 'ignore', 'exit-process')) refuse('onLost', onLost);
   }
+}
+
+function keyOfTemplate(template: string, method: Method, name: string): KeyOfCall {
+  return compileTemplate(template, originalOf(method), {
+    refuseTemplate(problem) {
+      throw new LockSetupError(`@DistributedLock('${template}') on ${name}: ${problem}`);
+    },
+    refuseCall(problem) {
+      throw new LockKeyError(name, template, problem);
+    },
+  });
 }
 
 function keyOfFunction(key: KeyOfFunction, method: string): KeyOfCall {
@@ -230,7 +203,7 @@ function keyOfFunction(key: KeyOfFunction, method: string): KeyOfCall {
 
 function promising(definition: Definition, method: Method): Method {
   return async function (this: unknown, ...args) {
-    const guard = definition.guardOf(this);
+    const guard = GUARDS.requireRunnerOf(this, definition.mark);
     return guard.run(definition.call(guard, args), () => method.apply(this, args));
   };
 }
@@ -238,28 +211,9 @@ function promising(definition: Definition, method: Method): Method {
 function streaming(definition: Definition, method: Method): Method {
   return function (this: unknown, ...args) {
     return defer(() => {
-      const guard = definition.guardOf(this);
+      const guard = GUARDS.requireRunnerOf(this, definition.mark);
       const body = () => method.apply(this, args) as Observable<unknown>;
       return guard.stream(definition.call(guard, args), body);
     });
   };
-}
-
-function original(method: Method): Method {
-  const inner = originals.get(method);
-  return inner === undefined ? method : original(inner);
-}
-
-/** Makes `guarded` look like `method`, for whoever reads names and metadata of functions. */
-function dress(guarded: Method, method: Method): void {
-  for (const name of ['name', 'length'] as const) {
-    Object.defineProperty(guarded, name, { value: method[name], configurable: true });
-  }
-  for (const name of Reflect.ownKeys(method)) {
-    const property = Object.getOwnPropertyDescriptor(method, name);
-    if (property && !Object.hasOwn(guarded, name)) Object.defineProperty(guarded, name, property);
-  }
-  for (const key of Reflect.getOwnMetadataKeys(method)) {
-    Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, method), guarded);
-  }
 }

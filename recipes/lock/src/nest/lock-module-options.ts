@@ -1,5 +1,5 @@
+import type { Duration } from '@aviary/nest';
 import type { LockClientOptions } from '../core/lock-client.js';
-import type { Duration } from './duration.js';
 
 /** How an application takes locks. Everything has a default. */
 export interface LockModuleOptions extends LockClientOptions {

@@ -1,15 +1,11 @@
 import { CoordinationError } from '@aviary/client';
+import { RecipeSetupError } from '@aviary/nest';
 
 /**
  * A mark or an option that cannot be honoured: the application does not start, or, where that shows
  * only at a call, the method is not run. A lock that is silently not taken would be worse.
  */
-export class LockSetupError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = new.target.name;
-  }
-}
+export class LockSetupError extends RecipeSetupError {}
 
 /** The arguments of this call do not make a key. The method was not run, and no lock asked for. */
 export class LockKeyError extends CoordinationError {

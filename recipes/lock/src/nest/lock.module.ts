@@ -7,19 +7,15 @@ import {
   type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
-import { DiscoveryModule, DiscoveryService, ModuleRef, ModulesContainer } from '@nestjs/core';
+import { DiscoveryService, ModuleRef } from '@nestjs/core';
+import type { RecipeSetup } from '@aviary/nest';
 import { LockClient } from '../core/lock-client.js';
-import { bindGuard, guardOf, marksOf } from './guard-binding.js';
+import { GUARDS } from './guards.js';
 import type { LockGuard } from './lock-guard.js';
 import type { LockModuleOptions } from './lock-module-options.js';
 import { LockSetupError } from './lock-setup-error.js';
-import {
-  ConfigurableModuleClass,
-  LOCK_OPTIONS,
-  moduleDurationMs,
-  type OPTIONS_TYPE,
-} from './lock.module-definition.js';
-import { LOCAL_GUARD, LOCKS_NAME, getLocksToken } from './lock.tokens.js';
+import { ConfigurableModuleClass, SETUP, type OPTIONS_TYPE } from './lock.module-definition.js';
+import { LOCAL_GUARD, getLocksToken } from './lock.tokens.js';
 
 const DRAIN_MS_DEFAULT = 5_000;
 
@@ -34,29 +30,26 @@ const DRAIN_MS_DEFAULT = 5_000;
  * @example
  * imports: [ZooKeeperModule.forRoot({ servers: 'zk1:2181' }), LockModule.forRoot({ wait: '10s' })]
  */
-@Module({ imports: [DiscoveryModule] })
+@Module({})
 export class LockModule
   extends ConfigurableModuleClass
   implements OnModuleInit, OnModuleDestroy, BeforeApplicationShutdown
 {
-  /** The name of these locks. */
-  readonly locksName: string;
+  private readonly setup: RecipeSetup<LockModuleOptions>;
   private readonly drainMs: number;
 
   constructor(
-    @Optional() @Inject(LOCKS_NAME) name: string | undefined,
-    @Optional() @Inject(LOCK_OPTIONS) options: LockModuleOptions | undefined,
+    @Optional() @Inject(SETUP) setup: RecipeSetup<LockModuleOptions> | undefined,
     @Optional() @Inject(LOCAL_GUARD) private readonly guard: LockGuard,
     private readonly moduleRef: ModuleRef,
-    private readonly discovery: DiscoveryService,
-    private readonly modules: ModulesContainer,
+    @Optional() private readonly discovery: DiscoveryService,
   ) {
     super();
-    if (name === undefined || options === undefined) {
+    if (setup === undefined) {
       throw new LockSetupError('import LockModule.forRoot(...), not the class LockModule');
     }
-    this.locksName = name;
-    this.drainMs = moduleDurationMs(name, options, 'drain') ?? DRAIN_MS_DEFAULT;
+    this.setup = setup;
+    this.drainMs = setup.durationMs('drain') ?? DRAIN_MS_DEFAULT;
   }
 
   /** The module with its options, `connection` (of `ZooKeeperModule`), `name` and `isGlobal`. */
@@ -65,16 +58,9 @@ export class LockModule
   }
 
   onModuleInit(): void {
-    const names = Array.from(this.modules.values(), ({ instance }): unknown => instance).flatMap(
-      (instance) => (instance instanceof LockModule ? [instance.locksName] : []),
-    );
-    if (names.filter((name) => name === this.locksName).length > 1) {
-      throw new LockSetupError(
-        `LockModule "${this.locksName}" is defined more than once; import it in one module only, ` +
-          'or give the others a `name`',
-      );
-    }
-    this.bindOthers(names);
+    this.setup.refuseSecondOfName();
+    const { name } = this.setup;
+    GUARDS.bindAll(this.discovery, { own: name, all: this.setup.names() }, this.guard);
   }
 
   onModuleDestroy(): void {
@@ -88,24 +74,7 @@ export class LockModule
 
   /** The locks, unless something else stands under their token, as in tests. */
   private locks(): LockClient | null {
-    const locks: unknown = this.moduleRef.get(getLocksToken(this.locksName));
+    const locks: unknown = this.moduleRef.get(getLocksToken(this.setup.name));
     return locks instanceof LockClient ? locks : null;
-  }
-
-  /** Gives their locks to objects that Nest has not made itself: `useValue`, `useFactory`. */
-  private bindOthers(names: readonly string[]): void {
-    const wrappers = [...this.discovery.getProviders(), ...this.discovery.getControllers()];
-    for (const { instance } of wrappers as { readonly instance: unknown }[]) {
-      if (typeof instance !== 'object' || instance === null) continue;
-      for (const mark of marksOf(instance)) {
-        if (mark.locks === this.locksName) bindGuard(instance, mark, this.guard);
-        else if (guardOf(instance, mark.locks) === null && !names.includes(mark.locks)) {
-          throw new LockSetupError(
-            `@DistributedLock() on ${mark.method} needs LockModule.forRoot(...) with the name ` +
-              `"${mark.locks}" in the imports`,
-          );
-        }
-      }
-    }
   }
 }

@@ -1,16 +1,8 @@
 import { Inject } from '@nestjs/common';
-
-/** The locks of a module that names none. */
-export const DEFAULT_LOCKS = 'default';
-
-/** The name of a module's locks, inside that module. */
-export const LOCKS_NAME = Symbol('aviary:locks:name');
-
-/** The guard of a module, inside that module. */
-export const LOCAL_GUARD = Symbol('aviary:locks:guard');
+import { DEFAULT_MODULE } from '@aviary/nest';
 
 /** The token under which a `LockClient` is provided, for `inject: [...]` and for tests. */
-export function getLocksToken(name: string = DEFAULT_LOCKS): string {
+export function getLocksToken(name: string = DEFAULT_MODULE): string {
   return `aviary:locks:${name}`;
 }
 
@@ -29,3 +21,6 @@ export function InjectLocks(name?: string): ReturnType<typeof Inject> {
 export function guardToken(name: string): string {
   return `aviary:lock-guard:${name}`;
 }
+
+/** The guard of a module, inside that module. */
+export const LOCAL_GUARD = Symbol('aviary:locks:guard');
