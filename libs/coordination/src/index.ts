@@ -1,2 +1,27 @@
-/** A longer queue of contenders is reported: each of them lists them all, and at 20,000 the list fits no answer. */
-export const CONTENDERS_ALARMING = 1_000;
+/** What several recipes stand on; see README.md. */
+export { Acquisition } from './contention/acquisition.js';
+export type { AcquisitionTerms } from './contention/acquisition.js';
+export { AttemptLimits } from './contention/attempt-limits.js';
+export type { AttemptTerms, Progress } from './contention/attempt-limits.js';
+export { contenderOf, recipeOf } from './contention/contender-name.js';
+export type { Contender, Marker } from './contention/contender-name.js';
+export {
+  BusyError,
+  ForeignContenderError,
+  ShuttingDownError,
+  UnavailableError,
+  WaitTimeoutError,
+} from './contention/contention-errors.js';
+export type { Contended, ContentionErrors, WaitFacts } from './contention/contention-errors.js';
+export { Lease } from './contention/lease.js';
+export type { LeaseTerms } from './contention/lease.js';
+export { LeaseLostError } from './contention/lease-lost.js';
+export type { LossFacts, LossReason } from './contention/lease-lost.js';
+export { CONTENDERS_ALARMING, Place } from './contention/place.js';
+export type { QueueTerms, SessionOptions } from './contention/place.js';
+export { readQueue } from './contention/queue-view.js';
+export type { ContenderView, QueueView } from './contention/queue-view.js';
+export { Removals } from './contention/removals.js';
+export type { DyingNode } from './contention/removals.js';
+export { exclusive, foreignAmong, inOrder, standingOf } from './contention/standing.js';
+export type { Discipline, ForeignName, Standing } from './contention/standing.js';

@@ -1,46 +1,52 @@
 /**
- * What stands behind the marker of a name: the parent's counter as ZooKeeper's servers print it,
- * a signed 32-bit number in at least ten characters. It becomes negative after 2^31 - 1.
+ * What a contender's name says between the id of its maker and its number: which recipe it belongs
+ * to, and in which part. Those of Curator and ours, then kazoo's, then ZooKeeper's own example.
  */
-const SEQUENCE = '(\\d{10}|-\\d{9,10})$';
+export type Marker =
+  'lock-' | 'latch-' | 'lease-' | '__READ__' | '__WRIT__' | '__lock__' | '__rlock__' | 'x-';
+
+/** A node whose name is a contender's, of whatever recipe. */
+export interface Contender {
+  readonly name: string;
+  readonly marker: Marker;
+  /** The parent's counter when it was made: a signed 32-bit number. */
+  readonly sequence: number;
+}
+
+/** Whose contenders they are, for people. */
+const RECIPES: Readonly<Record<Marker, string>> = {
+  'lock-': "Curator's InterProcessMutex",
+  'latch-': "Curator's LeaderLatch",
+  'lease-': "Curator's semaphore lease",
+  __READ__: "Curator's InterProcessReadWriteLock",
+  __WRIT__: "Curator's InterProcessReadWriteLock",
+  __lock__: "kazoo's Lock",
+  __rlock__: "kazoo's ReadLock",
+  'x-': "ZooKeeper's WriteLock",
+};
 
 /**
- * A contender for this lock: `_c_<uuid>-lock-<seq>` (Curator, ours), the same with 32 hex digits
- * (go-zookeeper), `<hex>-lock-<seq>` (kazoo told to). Curator sorts by what follows `lock-`, and so
- * do we.
+ * A marker, and behind it the parent's counter as ZooKeeper's servers print it: a signed 32-bit
+ * number in at least ten characters. It becomes negative after 2^31 - 1.
+ *
+ * Before the marker stands `_c_<uuid>-` (Curator, ours), the same with 32 hex digits (go-zookeeper),
+ * or the bare digits (kazoo). Curator sorts by what follows the marker, and so do we.
  */
-const CONTENDER = new RegExp(`lock-${SEQUENCE}`);
+const CONTENDER =
+  /(lock-|latch-|lease-|__READ__|__WRIT__|__lock__|__rlock__|^x-(?=\d+-))(?:(?<=^x-)\d+-)?(\d{10}|-\d{9,10})$/;
 
-/** Contenders of other recipes, which do not see ours: both would hold at once. */
-const FOREIGN: readonly (readonly [string, RegExp])[] = [
-  ["kazoo's Lock", new RegExp(`__lock__${SEQUENCE}`)],
-  ["kazoo's ReadLock", new RegExp(`__rlock__${SEQUENCE}`)],
-  ["Curator's InterProcessReadWriteLock", new RegExp(`__(?:READ|WRIT)__${SEQUENCE}`)],
-  ["Curator's LeaderLatch", new RegExp(`latch-${SEQUENCE}`)],
-  ["Curator's semaphore lease", new RegExp(`lease-${SEQUENCE}`)],
-  ["ZooKeeper's WriteLock", new RegExp(`^x-\\d+-${SEQUENCE}`)],
-];
-
-/** The last part of every contender's name, before the number. */
-export const CONTENDER_NAME = 'lock-';
-
-/** The sequence number of a contender for this lock; null: the node is none. */
-export function sequenceOf(name: string): number | null {
-  const digits = CONTENDER.exec(name)?.[1];
+/** What `name` says of the contender; null: it is none. */
+export function contenderOf(name: string): Contender | null {
+  const match = CONTENDER.exec(name);
+  if (match === null) return null;
+  const [, marker, digits] = match;
   // More than 32 bits is nobody's counter; wrapping it keeps the order total all the same.
-  return digits === undefined ? null : Number(digits) | 0;
+  return { name, marker: marker as Marker, sequence: Number(digits) | 0 };
 }
 
-/** Which other recipe's contender `name` is, for people; null: none that is known. */
-export function foreignRecipe(name: string): string | null {
-  // Contenders are common and the others rare: one look for most names.
-  if (CONTENDER.test(name)) return null;
-  return FOREIGN.find(([, pattern]) => pattern.test(name))?.[0] ?? null;
-}
-
-/** Whether a node of this name could be taken for a contender, of this recipe or of another. */
-export function looksLikeContender(name: string): boolean {
-  return CONTENDER.test(name) || foreignRecipe(name) !== null;
+/** Whose contenders bear `marker`, for people. */
+export function recipeOf(marker: Marker): string {
+  return RECIPES[marker];
 }
 
 /**

@@ -9,25 +9,29 @@ import {
   type Transaction,
   type ZooKeeper,
 } from '@aviary/client';
-import { LeaseLostError, type LossReason } from './lock-errors.js';
+import { LeaseLostError, type LossReason } from './lease-lost.js';
 import { whenTouched } from './own-node-watch.js';
 
 /** What a lease is made of. */
 export interface LeaseTerms {
   readonly zk: ZooKeeper;
-  /** The lock. */
+  /** The word for what is held, in messages. */
+  readonly noun: string;
+  /** Its directory. */
   readonly path: string;
-  /** Our contender, which is first in the queue. */
-  readonly node: ProtectedNode;
+  /** Our contender, for whose time it is held. */
+  readonly node: Pick<ProtectedNode, 'path' | 'sessionId' | 'stat'>;
+  /** Default: the czxid of {@link node}. */
+  readonly token?: bigint;
   readonly maxHoldMs: number | undefined;
-  /** Deletes the contender, whatever it takes; called once. Never rejects. */
+  /** Gives the contender up, whatever it takes; called once. Never rejects. */
   readonly remove: () => Promise<void>;
   /** The lease was released. */
   readonly onReleased: () => void;
 }
 
 /**
- * A lock that is held, from `acquire` to `release`.
+ * A lock, a role, or what else one may hold, from the moment when it was acquired to `release`.
  *
  * It can be lost before its time: see {@link LossReason}. Three things tell, each for another use.
  * {@link signal} aborts, so that what waits stops waiting. {@link assertHeld} compares with the clock
@@ -36,15 +40,15 @@ export interface LeaseTerms {
  * replace that. Once lost a lease stays lost; release it all the same.
  */
 export class Lease implements AsyncDisposable {
-  /** The lock: the path of its directory. */
+  /** What is held: the path of its directory. */
   readonly path: string;
-  /** The contender's node. It exists exactly as long as the lock is ours, for all to see. */
+  /** The contender's node. It exists exactly as long as the lease is ours, for all to see. */
   readonly nodePath: string;
   /** The session that holds. */
   readonly sessionId: bigint;
   /**
-   * The fencing token: the czxid of the contender's node. Every later holder of the lock has a
-   * greater one, also after the lock's directory was removed and made anew.
+   * The fencing token: the czxid of the contender's node. Every later holder has a greater one, also
+   * after the directory was removed and made anew.
    */
   readonly token: bigint;
   /** Aborts with a {@link LeaseLostError} when the lease is lost. Not at its release. */
@@ -59,14 +63,14 @@ export class Lease implements AsyncDisposable {
   private loss: LossReason | null = null;
   private releasing: Promise<void> | null = null;
 
-  /** @internal Use `LockClient.acquire`. The session must be certain. */
+  /** @internal Made by a recipe's `acquire`. The session must be certain. */
   constructor(terms: LeaseTerms) {
     const { zk, node, maxHoldMs = Infinity } = terms;
     this.terms = terms;
     this.path = terms.path;
     this.nodePath = node.path;
     this.sessionId = node.sessionId;
-    this.token = node.stat.czxid;
+    this.token = terms.token ?? node.stat.czxid;
     this.signal = this.lossController.signal;
     // Whatever the holder calls may listen to it, and Node takes more than ten for a leak.
     setMaxListeners(0, this.signal);
@@ -80,7 +84,7 @@ export class Lease implements AsyncDisposable {
   }
 
   /**
-   * Whether the lock is held: a comparison with the clock, made now. False from a little before the
+   * Whether it is held: a comparison with the clock, made now. False from a little before the
    * servers can give the lock to another, except for what no client can know (see README).
    */
   get isHeld(): boolean {
@@ -95,7 +99,7 @@ export class Lease implements AsyncDisposable {
   }
 
   /**
-   * Nothing, if the lock is held. To be called right before each write, without an `await` between.
+   * Nothing, if it is held. To be called right before each write, without an `await` between.
    *
    * @throws {LeaseLostError} It is not. {@link signal} has aborted, unless by `released`.
    */
@@ -104,7 +108,7 @@ export class Lease implements AsyncDisposable {
   }
 
   /**
-   * Collects operations that the server applies only while the lock is ours.
+   * Collects operations that the server applies only while the lease is ours.
    *
    * It is a transaction whose first operation checks the contender's node: once that is gone, or was
    * written to, nothing of it is applied, however late it arrives. Results begin with that check's.
@@ -125,7 +129,7 @@ export class Lease implements AsyncDisposable {
   }
 
   /**
-   * Gives the lock up: the next contender is served. Call it also after a loss.
+   * Gives it up: the next contender is served. Call it also after a loss.
    *
    * Never rejects. Resolves when the server has deleted the node or the session is over; without a
    * connection at once: the node is then deleted in the background as soon as there is one.
@@ -150,7 +154,7 @@ export class Lease implements AsyncDisposable {
 
   /** @internal For work that was going on when the lease was lost. */
   lostError(reason: LossReason, outcome?: 'unknown', cause?: unknown): LeaseLostError {
-    const facts = { reason, token: this.token, cause };
+    const facts = { reason, token: this.token, cause, noun: this.terms.noun };
     return new LeaseLostError(this.path, outcome === undefined ? facts : { ...facts, outcome });
   }
 

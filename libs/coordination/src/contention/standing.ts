@@ -1,12 +1,27 @@
-import { foreignRecipe, sequenceDistance, sequenceOf } from './contender-name.js';
+import {
+  contenderOf,
+  recipeOf,
+  sequenceDistance,
+  type Contender,
+  type Marker,
+} from './contender-name.js';
 
-/** One contender among the children of a lock. */
-export interface QueuedName {
-  readonly name: string;
-  readonly sequence: number;
+/** Who contends with whom in one directory, as a contender of one kind sees it. */
+export interface Discipline {
+  /** Of the contenders of this kind. */
+  readonly marker: Marker;
+  /** Of all that stand in the same queue. What bears another one belongs to another recipe. */
+  readonly queue: readonly Marker[];
+  /** Of those that this kind waits for if they stand before it. */
+  readonly waitsFor: readonly Marker[];
 }
 
-/** A node in the lock's directory that belongs to another recipe. */
+/** Everybody waits for everybody before him. */
+export function exclusive(marker: Marker): Discipline {
+  return { marker, queue: [marker], waitsFor: [marker] };
+}
+
+/** A node in the directory of a queue that belongs to another recipe. */
 export interface ForeignName {
   readonly name: string;
   /** Whose it is, for people. */
@@ -15,29 +30,33 @@ export interface ForeignName {
 
 /** Where one contender stands. */
 export interface Standing {
-  /** How many contenders are served before it. 0: it is first. */
+  /** How many contenders it has to wait for. 0: it is its turn. */
   readonly ahead: number;
-  /** The one right before it; null if it is first. */
+  /** The last of those; null if there is none. */
   readonly predecessor: string | null;
-  /** All that are served before it, in no particular order. */
+  /** All of them, in no particular order. */
   readonly names: readonly string[];
 }
 
 /**
- * Where the contender `own` stands among the children of its lock; null if it is not there.
+ * Where the contender `own` stands among the children of its directory; null if it is not there.
  *
  * Only lower numbers matter: who waits for a later one waits in a circle.
  */
-export function standingOf(own: string, children: readonly string[]): Standing | null {
-  const ownSequence = sequenceOf(own);
-  if (ownSequence === null || !children.includes(own)) return null;
+export function standingOf(
+  own: string,
+  children: readonly string[],
+  { waitsFor }: Pick<Discipline, 'waitsFor'>,
+): Standing | null {
+  const ownSequence = contenderOf(own)?.sequence;
+  if (ownSequence === undefined || !children.includes(own)) return null;
   const names: string[] = [];
   let predecessor: string | null = null;
   let nearest = -Infinity;
   for (const name of children) {
-    const sequence = sequenceOf(name);
-    if (sequence === null) continue;
-    const distance = sequenceDistance(ownSequence, sequence);
+    const contender = contenderOf(name);
+    if (contender === null || !waitsFor.includes(contender.marker)) continue;
+    const distance = sequenceDistance(ownSequence, contender.sequence);
     if (distance >= 0) continue;
     names.push(name);
     if (distance > nearest) {
@@ -48,11 +67,14 @@ export function standingOf(own: string, children: readonly string[]): Standing |
   return { ahead: names.length, predecessor, names };
 }
 
-/** The contenders among `children` in the order in which they are served. */
-export function inOrder(children: readonly string[]): readonly QueuedName[] {
+/** The contenders with one of the markers among `children`, in the order of their numbers. */
+export function inOrder(
+  children: readonly string[],
+  { queue }: Pick<Discipline, 'queue'>,
+): readonly Contender[] {
   const queued = children.flatMap((name) => {
-    const sequence = sequenceOf(name);
-    return sequence === null ? [] : [{ name, sequence }];
+    const contender = contenderOf(name);
+    return contender === null || !queue.includes(contender.marker) ? [] : [contender];
   });
   const base = queued[0]?.sequence ?? 0;
   return queued.sort(
@@ -61,10 +83,14 @@ export function inOrder(children: readonly string[]): readonly QueuedName[] {
 }
 
 /** The first contender of another recipe among `children`; null if there is none. */
-export function foreignAmong(children: readonly string[]): ForeignName | null {
+export function foreignAmong(
+  children: readonly string[],
+  { queue }: Pick<Discipline, 'queue'>,
+): ForeignName | null {
   for (const name of children) {
-    const recipe = foreignRecipe(name);
-    if (recipe !== null) return { name, recipe };
+    const contender = contenderOf(name);
+    if (contender === null || queue.includes(contender.marker)) continue;
+    return { name, recipe: recipeOf(contender.marker) };
   }
   return null;
 }

@@ -6,12 +6,19 @@ import {
   type Acl,
   type ZooKeeper,
 } from '@aviary/client';
-import { Acquisition } from './acquisition.js';
-import { inOrder } from './contender-queue.js';
-import type { Lease } from './lease.js';
-import { LocksClosedError, type LossReason } from './lock-errors.js';
+import {
+  Acquisition,
+  Removals,
+  exclusive,
+  inOrder,
+  type Lease,
+  type LossReason,
+} from '@aviary/coordination';
+import { LOCK_ERRORS, LocksClosedError } from './lock-errors.js';
 import { inspectLock, type LockView } from './lock-view.js';
-import { Removals } from './removals.js';
+
+/** Everybody waits for everybody before him, under the names of Curator's `InterProcessMutex`. */
+const MUTEX = exclusive('lock-');
 
 /** What Curator's `Revoker` writes into the node of the contender that should let go. */
 const REVOKE = '__REVOKE__';
@@ -120,11 +127,14 @@ export class LockClient {
     const absolute = this.pathOf(path);
     checkMs('waitMs', waitMs);
     checkMs('maxHoldMs', maxHoldMs);
-    if (this.isClosed) throw new LocksClosedError(absolute);
+    if (this.isClosed) throw new LocksClosedError({ noun: 'lock', path: absolute });
     const { acl, attemptMs = 5_000, onForeignContender = 'throw', log = silentLog } = this.options;
     const attempt = new Acquisition({
       zk: this.zk,
+      noun: 'lock',
       path: absolute,
+      discipline: MUTEX,
+      errors: LOCK_ERRORS,
       identity: this.identity,
       acl,
       waitMs,
@@ -151,7 +161,7 @@ export class LockClient {
    * @throws what the client's reads throw.
    */
   async inspect(path: string): Promise<LockView> {
-    return inspectLock(this.zk, this.pathOf(path));
+    return inspectLock(this.zk, this.pathOf(path), MUTEX);
   }
 
   /**
@@ -164,7 +174,7 @@ export class LockClient {
   async revoke(path: string): Promise<boolean> {
     const lock = this.pathOf(path);
     try {
-      const [first] = inOrder((await this.zk.children(lock)).children);
+      const [first] = inOrder((await this.zk.children(lock)).children, MUTEX);
       if (first === undefined) return false;
       await this.zk.set(childPath(lock, first.name), REVOKE);
       return true;

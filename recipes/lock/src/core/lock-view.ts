@@ -1,20 +1,10 @@
-import { childPath } from '@aviary/foundation';
-import { NoNodeError, type ZooKeeper } from '@aviary/client';
-import { foreignAmong, inOrder, type ForeignName } from './contender-queue.js';
-
-/** One contender, for people who want to know who it is. */
-export interface ContenderView {
-  /** Its node. */
-  readonly nodePath: string;
-  /** What it wrote about itself: ours `service instance host pid`, Curator's an address. */
-  readonly identity: string;
-  /** Its fencing token, now or once it holds. */
-  readonly token: bigint;
-  /** Since when it stands in the queue, by the servers' clock. */
-  readonly since: Date;
-  /** The session that it stands and falls with. */
-  readonly sessionId: bigint;
-}
+import {
+  readQueue,
+  type ContenderView,
+  type Discipline,
+  type ForeignName,
+} from '@aviary/coordination';
+import type { ZooKeeper } from '@aviary/client';
 
 /** A lock at one moment: who holds and who waits. */
 export interface LockView {
@@ -27,44 +17,13 @@ export interface LockView {
   readonly foreign: ForeignName | null;
 }
 
-/** How many contenders are asked about themselves at the same time. */
-const READS_AT_ONCE = 200;
-
 /** @throws what the client's reads throw, except for nodes that go meanwhile. */
-export async function inspectLock(zk: ZooKeeper, path: string): Promise<LockView> {
-  const children = await childrenOf(zk, path);
-  const names = inOrder(children).map(({ name }) => name);
-  const views: ContenderView[] = [];
-  for (let at = 0; at < names.length; at += READS_AT_ONCE) {
-    const some = names.slice(at, at + READS_AT_ONCE).map((name) => childPath(path, name));
-    const read = await Promise.all(some.map((nodePath) => contenderAt(zk, nodePath)));
-    views.push(...read.filter((view) => view !== null));
-  }
-  const [holder = null, ...queue] = views;
-  return { path, holder, queue, foreign: foreignAmong(children) };
-}
-
-async function childrenOf(zk: ZooKeeper, path: string): Promise<readonly string[]> {
-  try {
-    return (await zk.children(path)).children;
-  } catch (error) {
-    if (error instanceof NoNodeError) return [];
-    throw error;
-  }
-}
-
-async function contenderAt(zk: ZooKeeper, nodePath: string): Promise<ContenderView | null> {
-  try {
-    const { data, stat } = await zk.get(nodePath);
-    return {
-      nodePath,
-      identity: data === null ? '' : data.toString(),
-      token: stat.czxid,
-      since: new Date(Number(stat.ctime)),
-      sessionId: stat.ephemeralOwner,
-    };
-  } catch (error) {
-    if (error instanceof NoNodeError) return null;
-    throw error;
-  }
+export async function inspectLock(
+  zk: ZooKeeper,
+  path: string,
+  discipline: Discipline,
+): Promise<LockView> {
+  const { contenders, foreign } = await readQueue(zk, path, discipline);
+  const [holder = null, ...queue] = contenders;
+  return { path, holder, queue, foreign };
 }

@@ -1,4 +1,5 @@
-import type { LockBusyError, LockTimeoutError, LossReason } from '../core/lock-errors.js';
+import type { LossReason } from '@aviary/coordination';
+import type { LockBusyError, LockTimeoutError } from '../core/lock-errors.js';
 
 /** A call that did not get its lock in time. */
 export interface BusyCall {

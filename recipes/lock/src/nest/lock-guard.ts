@@ -1,9 +1,9 @@
 import { AbortedError } from '@aviary/client';
+import type { Lease, LeaseLostError } from '@aviary/coordination';
 import type { Clock, Log, Timer } from '@aviary/foundation';
 import { Observable, Subject, defer, from, isObservable, takeUntil, type Subscriber } from 'rxjs';
-import type { Lease } from '../core/lease.js';
 import type { LockClient } from '../core/lock-client.js';
-import { LockBusyError, LockTimeoutError, type LeaseLostError } from '../core/lock-errors.js';
+import { LockBusyError, LockTimeoutError } from '../core/lock-errors.js';
 import type { GuardedCall } from './call-policy.js';
 import { LockSetupError } from './lock-setup-error.js';
 import { Holding, LockedScope, currentScope, runInScope } from './locked-scope.js';
@@ -282,6 +282,6 @@ function turnError(
     const facts = { outcome: 'notApplied', operation: 'acquire', path } as const;
     return new AbortedError(`acquire ${path}: the subscriber is gone`, facts);
   }
-  if (waitMs === 0) return new LockBusyError(path, ahead);
-  return new LockTimeoutError(path, { waitMs, ahead, behind: null });
+  if (waitMs === 0) return new LockBusyError({ noun: 'lock', path }, ahead);
+  return new LockTimeoutError({ noun: 'lock', path }, { waitMs, ahead, behind: null });
 }

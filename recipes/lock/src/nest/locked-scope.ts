@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Lease } from '../core/lease.js';
+import type { Lease } from '@aviary/coordination';
 import { LockSetupError } from './lock-setup-error.js';
 import { Turns } from './turns.js';
 
