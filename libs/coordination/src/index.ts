@@ -1,6 +1,6 @@
 /** What several recipes stand on; see README.md. */
 export { Acquisition } from './contention/acquisition.js';
-export type { AcquisitionTerms } from './contention/acquisition.js';
+export type { AcquisitionTerms, LeaseMaker } from './contention/acquisition.js';
 export { AttemptLimits } from './contention/attempt-limits.js';
 export type { AttemptTerms, Progress } from './contention/attempt-limits.js';
 export { contenderOf, recipeOf } from './contention/contender-name.js';

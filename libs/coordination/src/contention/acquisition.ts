@@ -1,7 +1,7 @@
 import { childPath, type Log } from '@aviary/foundation';
 import { SessionExpiredError } from '@aviary/client';
 import { AttemptLimits, type AttemptTerms } from './attempt-limits.js';
-import { Lease } from './lease.js';
+import { Lease, type LeaseTerms } from './lease.js';
 import { Place, type QueueTerms, type SessionOptions } from './place.js';
 import type { Standing } from './standing.js';
 
@@ -13,6 +13,9 @@ export interface AcquisitionTerms extends AttemptTerms, Omit<QueueTerms, 'warn'>
   readonly onReleased: (lease: Lease) => void;
 }
 
+/** Makes the lease of a kind that can do more than every lease. */
+export type LeaseMaker<L extends Lease> = (terms: LeaseTerms) => L;
+
 /**
  * One attempt to become the holder, in Curator's way: a node of our own at the end of the queue, a
  * watch on the nearest one that stands in the way, and a look at the whole list after every wake-up.
@@ -22,15 +25,21 @@ export interface AcquisitionTerms extends AttemptTerms, Omit<QueueTerms, 'warn'>
  * an answer that comes late finds nobody who would believe it. However the attempt ends, its node
  * is deleted, unless it became a lease.
  */
-export class Acquisition {
+export class Acquisition<L extends Lease = Lease> {
   private readonly terms: AcquisitionTerms;
+  private readonly newLease: LeaseMaker<L>;
   private readonly limits: AttemptLimits;
   private ahead: number | null = null;
   private behind: string | null = null;
   private warned = false;
 
-  constructor(terms: AcquisitionTerms) {
+  /** @param newLease Default: a plain {@link Lease}. */
+  constructor(
+    terms: AcquisitionTerms,
+    newLease: LeaseMaker<L> = (leaseTerms) => new Lease(leaseTerms) as L,
+  ) {
     this.terms = terms;
+    this.newLease = newLease;
     this.limits = new AttemptLimits(terms);
   }
 
@@ -45,7 +54,7 @@ export class Acquisition {
   }
 
   /** To be called once. */
-  async run(): Promise<Lease> {
+  async run(): Promise<L> {
     this.limits.arm();
     try {
       for (;;) {
@@ -67,7 +76,7 @@ export class Acquisition {
   }
 
   /** null: the session or our node ended; start again. */
-  private async runInSession(sessionId: bigint): Promise<Lease | null> {
+  private async runInSession(sessionId: bigint): Promise<L | null> {
     const warn = (message: string) => this.warn(message);
     let place: Place | null = null;
     try {
@@ -86,7 +95,7 @@ export class Acquisition {
   }
 
   /** Waits until nobody stands in our way. null: our node is gone. */
-  private async awaitTurn(place: Place, options: SessionOptions): Promise<Lease | null> {
+  private async awaitTurn(place: Place, options: SessionOptions): Promise<L | null> {
     for (;;) {
       const standing = await place.look(options);
       if (standing === null) return null;
@@ -112,10 +121,10 @@ export class Acquisition {
    * The lease, if the session that owns our node is certain to live. null: the answer took too long
    * to prove it (the process was stopped meanwhile); ask again.
    */
-  private lease({ node }: Place): Lease | null {
+  private lease({ node }: Place): L | null {
     const { zk, noun, path, maxHoldMs, removals, onHeld, onReleased } = this.terms;
     if (!zk.isSessionCertain(node.sessionId)) return null;
-    const lease: Lease = new Lease({
+    const lease: L = this.newLease({
       zk,
       noun,
       path,

@@ -5,12 +5,12 @@ import {
   BadVersionError,
   TransactionFailedError,
   type CallOptions,
-  type ProtectedNode,
+  type Stat,
   type Transaction,
   type ZooKeeper,
 } from '@aviary/client';
 import { LeaseLostError, type LossReason } from './lease-lost.js';
-import { whenTouched } from './own-node-watch.js';
+import { whenTouched, type OwnNode } from './own-node-watch.js';
 
 /** What a lease is made of. */
 export interface LeaseTerms {
@@ -20,7 +20,7 @@ export interface LeaseTerms {
   /** Its directory. */
   readonly path: string;
   /** Our contender, for whose time it is held. */
-  readonly node: Pick<ProtectedNode, 'path' | 'sessionId' | 'stat'>;
+  readonly node: OwnNode & { readonly stat: Pick<Stat, 'czxid'> };
   /** Default: the czxid of {@link node}. */
   readonly token?: bigint;
   readonly maxHoldMs: number | undefined;
@@ -54,7 +54,8 @@ export class Lease implements AsyncDisposable {
   /** Aborts with a {@link LeaseLostError} when the lease is lost. Not at its release. */
   readonly signal: AbortSignal;
 
-  private readonly terms: LeaseTerms;
+  /** @internal */
+  protected readonly terms: LeaseTerms;
   private readonly heldUntilMs: number;
   private readonly lossController = new AbortController();
   private readonly watchController = new AbortController();
@@ -122,7 +123,8 @@ export class Lease implements AsyncDisposable {
       try {
         return await commit({ ...options, inSession: this.sessionId });
       } catch (error) {
-        throw this.refusal(error) ?? error;
+        if (!(error instanceof TransactionFailedError) || error.index !== 0) throw error;
+        throw this.lossBehind(error.cause, error) ?? error;
       }
     };
     return guarded;
@@ -161,7 +163,7 @@ export class Lease implements AsyncDisposable {
   private async end(): Promise<void> {
     this.timer?.cancel();
     this.stopListening();
-    await this.terms.remove();
+    await this.giveUp();
     // By now the deletion has fired the watch, unless the session is over; then nobody watches.
     this.watchController.abort();
     this.terms.onReleased();
@@ -185,12 +187,19 @@ export class Lease implements AsyncDisposable {
     else if (seen === 'written') this.lose('revoked');
   }
 
-  /** The loss that a refused transaction tells of; null if it was refused for something else. */
-  private refusal(error: unknown): LeaseLostError | null {
-    if (!(error instanceof TransactionFailedError) || error.index !== 0) return null;
-    if (error.cause instanceof NoNodeError) this.lose('nodeDeleted');
-    else if (error.cause instanceof BadVersionError) this.lose('revoked');
+  /**
+   * @internal The loss that the server's answer to an operation on the contender's node tells of;
+   * null: it tells of none.
+   */
+  lossBehind(refusal: unknown, cause: unknown): LeaseLostError | null {
+    if (refusal instanceof NoNodeError) this.lose('nodeDeleted');
+    else if (refusal instanceof BadVersionError) this.lose('revoked');
     else return null;
-    return this.lostError(this.loss ?? 'released', undefined, error);
+    return this.lostError(this.loss ?? 'released', undefined, cause);
+  }
+
+  /** Gives the contender up, at the release. Never rejects. */
+  protected giveUp(): Promise<void> {
+    return this.terms.remove();
   }
 }

@@ -22,6 +22,11 @@ export interface QueueTerms extends Contended {
   /** What the contender's node says of its maker. */
   readonly identity: string;
   readonly acl: readonly Acl[] | undefined;
+  /**
+   * How the directory and what is missing above it are made. Default: as containers, which the
+   * servers remove when they are empty.
+   */
+  readonly parents?: 'container' | 'persistent' | undefined;
   readonly removals: Removals;
   readonly onForeignContender: 'throw' | 'warn';
   /** Told of foreign contenders and of queues that are too long. */
@@ -54,12 +59,12 @@ export class Place {
 
   /**
    * Goes to the end of the queue, and asks for all of it in the same breath: one round trip for both.
-   * The directory, and what is missing above it, is made as containers.
+   * The directory, and what is missing above it, is made if it is not there.
    *
    * @throws {SessionExpiredError} and what else the client's create throws. Nothing stays then.
    */
   static async enter(terms: QueueTerms, options: SessionOptions): Promise<Place> {
-    const { zk, path, identity, acl, discipline } = terms;
+    const { zk, path, identity, acl, discipline, parents = 'container' } = terms;
     for (;;) {
       const settings = { mode: 'ephemeralSequential', acl, ...options } as const;
       const creating = zk.createProtected(childPath(path, discipline.marker), identity, settings);
@@ -70,7 +75,7 @@ export class Place {
         // Containers go when they are empty: the directory may vanish as often as it is made.
         if (!(error instanceof NoNodeError)) throw error;
         const { signal, deadlineMs } = options;
-        await zk.ensurePath(path, { mode: 'container', acl, signal, deadlineMs });
+        await zk.ensurePath(path, { mode: parents, acl, signal, deadlineMs });
       }
     }
   }
