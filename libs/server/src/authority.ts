@@ -1,7 +1,7 @@
 import { formatSessionId, type Clock, type Log } from '@aviary/foundation';
 import { JuteReader } from '@aviary/jute';
 import { ErrorCode, OpCode } from '@aviary/protocol';
-import { SYSTEM_PRINCIPAL, type DataTree } from '@aviary/znodes';
+import { SYSTEM_PRINCIPAL, type DataTree, type RequestOrigin } from '@aviary/znodes';
 import type { ServerOptions } from './options.js';
 import type { PortRole, ServerMode } from './port-role.js';
 import { Reaper } from './reaper.js';
@@ -94,6 +94,28 @@ export class Authority implements PortRole {
     // What may make room is always taken.
     if (!isFull || !MAKES_GROW.has(type)) return ErrorCode.ok;
     return ErrorCode.quotaExceeded;
+  }
+
+  takeOver(
+    type: number,
+    body: JuteReader,
+    origin: RequestOrigin,
+    owner: WriteOwner | null,
+    nowMs: number,
+  ): void {
+    const { writes } = this;
+    const session = this.sessions.find(origin.sessionHigh, origin.sessionLow);
+    const isOver = session === undefined || session.isClosing;
+    const refusal = isOver ? ErrorCode.sessionExpired : this.refusalOf(type);
+    if (refusal !== ErrorCode.ok) writes.submitError(refusal, type, origin, owner, nowMs);
+    else if (type !== OpCode.closeSession || isOver) {
+      writes.submit(type, body, origin, owner, nowMs);
+    } else {
+      // Whoever asked for that was cut off, and there is nobody to answer.
+      session.isClosing = true;
+      const ending: WriteOwner = { onWritten: () => this.context.sessionEnded(session) };
+      writes.submit(type, body, origin, ending, nowMs);
+    }
   }
 
   private expire(session: Session): void {

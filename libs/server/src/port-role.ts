@@ -1,5 +1,8 @@
+import type { JuteReader } from '@aviary/jute';
+import type { RequestOrigin } from '@aviary/znodes';
 import type { Session } from './session-tracker.js';
 import type { WritePath } from './write-path.js';
+import type { WriteOwner } from './write-queue.js';
 
 /** The sessions that a server keeps: all of the ensemble, or those of its own clients. */
 export interface SessionRegistry {
@@ -33,6 +36,18 @@ export interface PortRole {
 
   /** Why a write of that type cannot be taken now: an error code, or 0. */
   refusalOf(type: number): number;
+
+  /**
+   * Takes over a write that the role before was asked for, and that nothing came of. Much may have
+   * become of its session meanwhile: whoever decides that looks, and refuses it if need be.
+   */
+  takeOver(
+    type: number,
+    body: JuteReader,
+    origin: RequestOrigin,
+    owner: WriteOwner | null,
+    nowMs: number,
+  ): void;
 
   /** Whether only another server knows which sessions are open: then {@link revalidate} asks it. */
   readonly asksForSessions: boolean;

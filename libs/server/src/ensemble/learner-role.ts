@@ -1,6 +1,9 @@
+import type { JuteReader } from '@aviary/jute';
 import { ErrorCode } from '@aviary/protocol';
+import type { RequestOrigin } from '@aviary/znodes';
 import type { PortRole } from '../port-role.js';
 import { Session } from '../session-tracker.js';
+import type { WriteOwner } from '../write-queue.js';
 import type { LearnerSessions } from './learner-sessions.js';
 import type { LearnerWrites } from './learner-writes.js';
 
@@ -49,6 +52,16 @@ export class LearnerRole implements PortRole {
   ): void {
     this.questions.push({ high, low, timeoutMs, answer });
     this.ask(high, low, timeoutMs);
+  }
+
+  takeOver(
+    type: number,
+    body: JuteReader,
+    origin: RequestOrigin,
+    owner: WriteOwner | null,
+    nowMs: number,
+  ): void {
+    this.writes.submit(type, body, origin, owner, nowMs);
   }
 
   /** The leader has answered the oldest question about a session. */

@@ -1,9 +1,10 @@
 import { readInt32, type Clock, type Zxid } from '@aviary/foundation';
 import { OpCode, TXN_HEADER_BYTES, type Id } from '@aviary/protocol';
 import { JuteReader } from '@aviary/jute';
-import type { RequestOrigin } from '@aviary/znodes';
+import { SYSTEM_PRINCIPAL, type RequestOrigin } from '@aviary/znodes';
 import type { LatencyMeter } from '../latency-meter.js';
 import type { ServerLimits } from '../options.js';
+import type { PortRole } from '../port-role.js';
 import type { BarrierOwner, WritePath } from '../write-path.js';
 import type { WriteOwner } from '../write-queue.js';
 import { WriteResults } from '../write-results.js';
@@ -41,6 +42,19 @@ interface Waiting extends RequestOrigin {
   readonly startedMs: number;
 }
 
+const NOTHING_WAITS: Waiting = {
+  sessionHigh: 0,
+  sessionLow: 0,
+  xid: 0,
+  who: SYSTEM_PRINCIPAL,
+  type: 0,
+  bytes: NO_BYTES,
+  start: 0,
+  end: 0,
+  owner: null,
+  startedMs: 0,
+};
+
 interface WaitingSync extends RequestOrigin {
   /** The writes that were sent before it. */
   readonly sent: number;
@@ -56,6 +70,7 @@ export class LearnerWrites implements WritePath {
   /** Requests whose transactions are to come, in the order in which they were sent. */
   private waiting: Waiting[] = [];
   private head = 0;
+  private waitingBytes = 0;
   private readonly barriers: { readonly sent: number; readonly owner: BarrierOwner }[] = [];
   private readonly kept = new KeptRequests();
   private sent = 0;
@@ -82,11 +97,13 @@ export class LearnerWrites implements WritePath {
   }
 
   get isFull(): boolean {
-    return this.outstanding >= this.limits.outstandingMax;
+    const { outstandingMax, outstandingBytesMax } = this.limits;
+    return this.outstanding >= outstandingMax || this.waitingBytes >= outstandingBytesMax;
   }
 
   get hasRoom(): boolean {
-    return this.outstanding * 2 <= this.limits.outstandingMax;
+    const { outstandingMax, outstandingBytesMax } = this.limits;
+    return this.outstanding * 2 <= outstandingMax && this.waitingBytes * 2 <= outstandingBytesMax;
   }
 
   submit(
@@ -114,6 +131,7 @@ export class LearnerWrites implements WritePath {
       startedMs: nowMs,
     });
     this.sent++;
+    this.waitingBytes += kept.end - kept.start;
     const ids = type === OpCode.createSession ? null : who.ids;
     this.sink.request(sessionHigh, sessionLow, xid, type, ids, bytes, position, end);
   }
@@ -170,30 +188,37 @@ export class LearnerWrites implements WritePath {
   }
 
   /**
-   * Asks `target` for everything that no transaction was made of, in the order in which it came. For
-   * an epoch is over: what the history does not have now that the next one has begun it will never
-   * have, and so nothing is done twice.
+   * Asks `role` for everything that no transaction was made of, in the order in which it came. For an
+   * epoch is over: what the history does not have now that the next one has begun it will never have,
+   * and so nothing is done twice.
    */
-  handOver(target: WritePath): void {
+  handOver(role: PortRole): void {
     const body = new JuteReader(NO_BYTES);
-    const syncs = this.syncs.splice(0);
-    const handOverSyncs = (sent: number): void => {
-      while (syncs.length > 0 && syncs[0].sent <= sent) {
-        const sync = syncs.shift();
-        if (sync !== undefined && !target.sync(sync.owner, sync)) sync.owner.onApplied();
-      }
-    };
+    const free: BarrierOwner[] = [];
     for (const [index, each] of this.waiting.slice(this.head).entries()) {
-      handOverSyncs(this.done + index);
+      this.handOverWaits(this.done + index, role.writes, free);
       // Whoever began a session was cut off, and begins another one elsewhere.
       if (each.type === OpCode.createSession) continue;
       body.reset(each.bytes, each.start, each.end);
-      target.submit(each.type, body, each, each.owner, each.startedMs);
+      role.takeOver(each.type, body, each, each.owner, each.startedMs);
     }
-    handOverSyncs(Infinity);
-    for (const { owner } of this.barriers) {
-      if (target.outstanding > 0) target.waitForApplied(owner);
-      else owner.onApplied();
+    this.handOverWaits(Infinity, role.writes, free);
+    // What they ask for next comes behind what they had asked for.
+    for (const owner of free) owner.onApplied();
+  }
+
+  /** What waits for the first `sent` writes keeps its place before those behind them. */
+  private handOverWaits(sent: number, writes: WritePath, free: BarrierOwner[]): void {
+    const { barriers, syncs } = this;
+    while (barriers.length > 0 && barriers[0].sent <= sent) {
+      const owner = barriers.shift()?.owner;
+      if (owner === undefined) continue;
+      if (writes.outstanding > 0) writes.waitForApplied(owner);
+      else free.push(owner);
+    }
+    while (syncs.length > 0 && syncs[0].sent <= sent) {
+      const sync = syncs.shift();
+      if (sync !== undefined && !writes.sync(sync.owner, sync)) free.push(sync.owner);
     }
   }
 
@@ -228,6 +253,9 @@ export class LearnerWrites implements WritePath {
       first.sessionLow === sessionLow && first.sessionHigh === sessionHigh && first.xid === xid;
     if (!isFirst) return null;
     this.done++;
+    this.waitingBytes -= first.end - first.start;
+    // Else its bytes would be kept until the list is made anew.
+    this.waiting[this.head] = NOTHING_WAITS;
     this.head++;
     if (this.head === this.waiting.length || this.head > 1024) {
       this.waiting = this.waiting.slice(this.head);

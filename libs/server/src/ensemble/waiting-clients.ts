@@ -64,7 +64,7 @@ export class WaitingClients {
     const { left } = this;
     if (left === null) return;
     this.forget();
-    left.writes.handOver(left.port.writes);
+    left.writes.handOver(left.port.role);
     left.port.resume();
   }
 

@@ -23,6 +23,8 @@ export type GivenOptions = Partial<EnsembleOptions>;
 
 export interface EnsembleWorldOptions {
   readonly seed?: number;
+  /** More lines of the configuration: groups and weights. */
+  readonly lines?: readonly string[];
   readonly voters?: readonly number[];
   readonly observers?: readonly number[];
   readonly server?: GivenOptions;
@@ -32,11 +34,12 @@ export interface EnsembleWorldOptions {
 export function configOf(
   voters: readonly number[],
   observers: readonly number[] = [],
+  more: readonly string[] = [],
 ): EnsembleConfig {
   const lines = [...voters, ...observers].map(
     (id) => `server.${id}=m${id}:${QUORUM_PORT}:3888${observers.includes(id) ? ':observer' : ''}`,
   );
-  return parseEnsembleConfig(lines.join('\n'));
+  return parseEnsembleConfig([...lines, ...more].join('\n'));
 }
 
 /** A member, through all its processes. */
@@ -118,9 +121,9 @@ export class EnsembleWorld {
   private nextPort = 50_000;
 
   constructor({ seed = 1, voters = [1, 2, 3], ...given }: EnsembleWorldOptions = {}) {
-    const { observers = [], server = {} } = given;
+    const { lines = [], observers = [], server = {} } = given;
     this.world = new World({ seed });
-    const ensemble = configOf(voters, observers);
+    const ensemble = configOf(voters, observers, lines);
     for (const serverId of [...voters, ...observers]) {
       const host = this.world.addHost(`m${serverId}`);
       const options: EnsembleOptions = {
@@ -205,6 +208,13 @@ export class EnsembleWorld {
 
   /** A client with a session at a member that serves. */
   async session(at: TestMember, options: HandshakeOptions = {}): Promise<WireClient> {
+    const client = this.clientOf(at);
+    await client.handshake(options);
+    return client;
+  }
+
+  /** A client that has connected to a member that serves, and has said nothing yet. */
+  clientOf(at: TestMember): WireClient {
     const { process, server } = at;
     const link = new DirectLink({ address: '127.0.0.1', port: this.nextPort++ }, (action) =>
       process.run(action),
@@ -213,7 +223,6 @@ export class EnsembleWorld {
     const port = server.monitor;
     if (port === null) throw new Error(`server ${at.id} does not serve`);
     port.accept(link.server);
-    await client.handshake(options);
     return client;
   }
 
