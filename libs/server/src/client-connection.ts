@@ -5,7 +5,6 @@ import {
   OpCode,
   Permission,
   fourLetterWord,
-  opCodeName,
   type FrameSink,
 } from '@aviary/protocol';
 import {
@@ -22,16 +21,10 @@ import { State } from './connection-state.js';
 import { ConnectionStatistics } from './connection-statistics.js';
 import { FirstBytes } from './first-bytes.js';
 import { HANDSHAKE_BYTES_MAX, Handshake, type HandshakeAnswer } from './handshake.js';
+import { HeldBytes } from './held-bytes.js';
 import type { Reader } from './read-operations.js';
 import { PauseReason, ReadPause } from './read-pause.js';
-import {
-  NO_ZXID,
-  UNKNOWN_ZXID,
-  appendBytes,
-  beginReply,
-  endReply,
-  writeBareReply,
-} from './reply.js';
+import { NO_ZXID, appendBytes, beginReply, endReply, writeBareReply } from './reply.js';
 import { RequestKind, requestKind } from './request-kinds.js';
 import { RequestOrder } from './request-order.js';
 import type { ServerContext } from './server-context.js';
@@ -59,8 +52,8 @@ export class ClientConnection
   private state: number = State.new;
   private readonly frames = new FrameReader(HANDSHAKE_BYTES_MAX);
   private firstBytes: FirstBytes | null = new FirstBytes();
-  /** What came behind the handshake before it was answered. */
-  private held: Uint8Array | null = null;
+  /** What came behind the handshake before it was answered, or while the server had no role. */
+  private readonly held = new HeldBytes();
   /** The answer to the handshake, while the session is on its way through the log. */
   private response: Uint8Array | null = null;
   readonly pause: ReadPause;
@@ -100,8 +93,8 @@ export class ClientConnection
 
   /** Bytes that it makes the server hold: requests that are not whole or wait, answers not read. */
   get heldBytes(): number {
-    const requests = this.frames.heldBytes + this.order.waiting.heldBytes;
-    return requests + (this.held?.length ?? 0) + this.stream.queuedBytes;
+    const requests = this.frames.heldBytes + this.order.waiting.heldBytes + this.held.length;
+    return requests + this.output.heldBytes;
   }
 
   /** Since when, on the monotonic clock, it has been without a session, or null if it has one. */
@@ -149,7 +142,7 @@ export class ClientConnection
     this.server.tree.watches.removeAll(this);
     if (this.session?.connection === this) this.session.connection = null;
     this.order.waiting.clear();
-    this.held = null;
+    this.held.take();
     this.response = null;
     this.output.drop();
     this.countHeld();
@@ -191,15 +184,16 @@ export class ClientConnection
         frameBytesMax: this.frames.frameBytesMax,
       });
     } else if (this.state === State.opening && stoppedAt < end) {
-      this.held = bytes.slice(stoppedAt, end);
+      this.held.keep(bytes, stoppedAt, end);
     }
   }
 
-  /** Keeps what comes while the server has no role; nobody is read twice until it has. */
+  /** Keeps what comes while the server has no role, and reads no further until it has. */
   private holdBack(bytes: Uint8Array, start: number, end: number): void {
-    this.held = bytes.slice(start, end);
+    this.held.keep(bytes, start, end);
     this.pause.add(PauseReason.looking);
     this.server.noteHeld(this);
+    this.countHeld();
   }
 
   /** Answers a four-letter word, or begins to read a handshake; returns where the rest starts. */
@@ -282,7 +276,7 @@ export class ClientConnection
       this.pause.remove(PauseReason.opening);
       this.state = State.handshake;
       this.follow(handshake, handshake.resume(server, this, session));
-      if (this.held !== null) server.noteHeld(this);
+      if (this.held.length > 0) server.noteHeld(this);
     });
     return false;
   }
@@ -342,15 +336,16 @@ export class ClientConnection
     this.open(response);
     this.pause.remove(PauseReason.opening);
     this.response = null;
-    if (this.held !== null) server.noteHeld(this);
+    if (this.held.length > 0) server.noteHeld(this);
   }
 
   /** Takes the requests that came behind the handshake, or while the server had no role. */
   takeHeld(): void {
-    const { held } = this;
-    this.held = null;
-    this.pause.remove(PauseReason.looking);
+    const held = this.held.take();
     if (held !== null) this.takeFrames(held, 0, held.length);
+    // What comes now comes behind that.
+    if (this.state !== State.closed) this.pause.remove(PauseReason.looking);
+    this.countHeld();
   }
 
   // Requests:
@@ -430,11 +425,7 @@ export class ClientConnection
     const { server } = this;
     this.statistics.noteRead(type, xid, this.nowMs, server.tree.lastZxid);
     if (requestKind(type) === RequestKind.refused) {
-      server.log.warn('A client sent an operation that clients may not send; it is cut off.', {
-        client: this.stream.remote.address,
-        operation: opCodeName(type),
-      });
-      writeBareReply(this.output.writer(), xid, UNKNOWN_ZXID, ErrorCode.unimplemented);
+      server.answers.refuse(type, xid, this.stream.remote.address, this.output);
       this.countSent();
       this.end();
       return;

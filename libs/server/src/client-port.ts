@@ -149,6 +149,7 @@ export class ClientPort implements ServerContext {
   resume(): void {
     this.isMuted = false;
     this.goOn();
+    for (const connection of [...this.connections]) connection.countHeld();
   }
 
   /** From here on nothing new begins: no connection, no request, no end of a session. */

@@ -1,5 +1,6 @@
 import type { ByteStream } from '@aviary/foundation';
 import type { JuteWriter } from '@aviary/jute';
+import type { ClientConnection } from './client-connection.js';
 import { PauseReason, type ReadPause } from './read-pause.js';
 import { appendBytes } from './reply.js';
 import type { ServerContext } from './server-context.js';
@@ -20,7 +21,7 @@ export class ConnectionOutput {
     private readonly server: ServerContext,
     private readonly stream: ByteStream,
     private readonly pause: ReadPause,
-    private readonly owner: { countHeld(): void },
+    private readonly owner: ClientConnection,
   ) {}
 
   /** Bytes that were written and have not left. */
@@ -31,6 +32,11 @@ export class ConnectionOutput {
   /** Those of them that wait for the end of the turn. */
   get gatheredBytes(): number {
     return this.out?.position ?? this.event?.length ?? 0;
+  }
+
+  /** Bytes that the server has to hold: what the client does not read, or must not be told yet. */
+  get heldBytes(): number {
+    return this.stream.queuedBytes + (this.server.isMuted ? this.gatheredBytes : 0);
   }
 
   /** The buffer to append to; good until the next {@link flush}. */
@@ -57,7 +63,8 @@ export class ConnectionOutput {
   /** Sends what has gathered, unless the server is muted. */
   flush(): void {
     const { out, event } = this;
-    if ((out === null && event === null) || this.server.isMuted) return;
+    if (out === null && event === null) return;
+    if (this.server.isMuted) return this.keep();
     this.out = null;
     this.event = null;
     const isTaken = event === null ? this.sendBuffer(out) : this.stream.write(event);
@@ -70,7 +77,17 @@ export class ConnectionOutput {
 
   /** Sends what has gathered if it is much. */
   flushIfLong(): void {
-    if (this.gatheredBytes > PART_BYTES) this.flush();
+    if (this.gatheredBytes > PART_BYTES || this.server.isMuted) this.flush();
+  }
+
+  /** Counts what has to wait until the server may speak, and sets it a limit. */
+  private keep(): void {
+    const { options } = this.server;
+    this.owner.countHeld();
+    if (this.gatheredBytes <= options.limits.outputBytesMax) return;
+    const line =
+      'A client has asked for more than is kept while there is no leader; it is cut off.';
+    this.server.cutOff(this.owner, line);
   }
 
   private sendBuffer(out: JuteWriter | null): boolean {

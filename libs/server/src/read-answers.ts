@@ -2,7 +2,7 @@ import { JuteError, type JuteReader } from '@aviary/jute';
 import { ErrorCode, OpCode, opCodeName } from '@aviary/protocol';
 import type { ClientConnection } from './client-connection.js';
 import type { ConnectionOutput } from './connection-output.js';
-import { beginReply, endReply, writeBareReply } from './reply.js';
+import { UNKNOWN_ZXID, beginReply, endReply, writeBareReply } from './reply.js';
 import type { ServerContext } from './server-context.js';
 
 const LOG_INTERVAL_MS = 60_000;
@@ -46,6 +46,15 @@ export class ReadAnswers {
     if (out.position - at > server.options.limits.frameBytesMax) {
       this.noteLarge(type, body, bodyAt, out.position - at);
     }
+  }
+
+  /** Appends the refusal of what no client may ask for; whoever did is cut off then. */
+  refuse(type: number, xid: number, client: string, output: ConnectionOutput): void {
+    this.server.log.warn('A client sent an operation that clients may not send; it is cut off.', {
+      client,
+      operation: opCodeName(type),
+    });
+    writeBareReply(output.writer(), xid, UNKNOWN_ZXID, ErrorCode.unimplemented);
   }
 
   private restoreWatches(type: number, body: JuteReader, reader: ClientConnection): number {

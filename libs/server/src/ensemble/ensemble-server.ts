@@ -47,7 +47,7 @@ import { LearnerHost } from './learner-host.js';
 import type { MemberContext, MemberRole, RoleEnd } from './member-context.js';
 import type { MemberState } from './member-state.js';
 import { MemberStorage } from './member-storage.js';
-import { WaitingClients } from './waiting-clients.js';
+import { WaitingClients, type LeftClients } from './waiting-clients.js';
 import { Rejoin } from './rejoin.js';
 
 const CLIENTS_HELD_MAX = 1000;
@@ -162,7 +162,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
 
   /** What it is now. */
   get mode(): MemberMode {
-    return this.port === null ? 'looking' : (this.role?.mode ?? 'looking');
+    return this.port?.isServing === true ? (this.role?.mode ?? 'looking') : 'looking';
   }
 
   /** Where clients connect. */
@@ -332,7 +332,6 @@ export class EnsembleServer implements MemberContext, ElectionListener {
     if (this.port !== null) this.committed.noteServed(this.state.lastApplied);
     this.port = null;
     if (!end.asksAgain) this.election.roleEnded();
-    if (end.clients !== null) this.waiting.keep(end.clients);
     try {
       if (end.givesWay !== null || !end.isMemoryValid) this.waiting.drop();
       if (end.givesWay !== null) await this.startOver(end.givesWay);
@@ -358,7 +357,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
   // Streams:
 
   private acceptClient(stream: ByteStream): void {
-    if (this.port !== null) this.port.accept(stream);
+    if (this.port?.isServing === true) this.port.accept(stream);
     else if (this.isOver) stream.destroy();
     else this.clients.hold(stream);
   }
@@ -378,6 +377,10 @@ export class EnsembleServer implements MemberContext, ElectionListener {
   replaceState(state: MemberState): void {
     this.waiting.drop();
     this.memberState = state;
+  }
+
+  letWait(clients: LeftClients): void {
+    this.waiting.keep(clients);
   }
 
   applyThrough(through: Zxid): void {

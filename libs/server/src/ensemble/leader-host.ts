@@ -306,13 +306,7 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
       .then(() => this.syncs.settled())
       .then(() => this.log?.close())
       .then(() =>
-        this.onEnd({
-          reason,
-          isMemoryValid: true,
-          asksAgain: false,
-          givesWay: null,
-          clients: null,
-        }),
+        this.onEnd({ reason, isMemoryValid: true, asksAgain: false, givesWay: null }),
       );
   }
 

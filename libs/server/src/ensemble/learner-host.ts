@@ -304,17 +304,20 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
     const { epoch, port, scrutiny, writes } = this;
     const { givesWay } = scrutiny;
     const mayWait = isMemoryValid && !asksAgain && givesWay === null;
-    const clients = mayWait && port !== null && writes !== null ? { port, writes, epoch } : null;
     writes?.noteLeaderGone();
-    if (clients === null) port?.stopServing();
-    else port?.suspend();
+    if (!mayWait) port?.stopServing();
+    else if (port !== null && writes !== null) {
+      port.suspend();
+      // From now on, however long the disk takes to finish what it was given.
+      this.member.letWait({ port, writes, epoch });
+    }
     this.link?.flush();
     this.link?.close();
-    if (clients === null) port?.abandonConnections();
+    if (!mayWait) port?.abandonConnections();
     this.ending = this.work
       .catch(() => undefined)
       .then(() => this.log?.close())
-      .then(() => this.onEnd({ reason, isMemoryValid, asksAgain, givesWay, clients }));
+      .then(() => this.onEnd({ reason, isMemoryValid, asksAgain, givesWay }));
   }
 
   // From the log:

@@ -58,6 +58,9 @@ export interface MemberContext {
   /** Clients may come to `port` from now on. */
   serve(port: ClientPort, epoch: number): void;
 
+  /** The clients of a role that ends may be served by the next one: they wait for it. */
+  letWait(clients: LeftClients): void;
+
   /** The leader lacks what is committed here, and nothing can be done but to say so. */
   lacks(missing: MissingHistory): void;
 
@@ -72,8 +75,6 @@ export interface RoleEnd {
   readonly isMemoryValid: boolean;
   /** What the leader lacks of the own history, which is to be put aside; null: nothing. */
   readonly givesWay: MissingHistory | null;
-  /** Clients that may be served by the next role; null: none. */
-  readonly clients: LeftClients | null;
   /** Whether to go to the same leader again and ask for a snapshot, before another is looked for. */
   readonly asksAgain: boolean;
 }
