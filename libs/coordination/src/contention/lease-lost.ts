@@ -7,10 +7,20 @@ import { CoordinationError, type Outcome } from '@aviary/client';
  * that was sent lately was answered, so the session may be over. `nodeDeleted`: somebody deleted the
  * lease's node; others may hold. `revoked`: somebody wrote to that node, as Curator's revocation
  * does; nobody else holds before `release()`. `maxHold`: it was held for longer than `maxHoldMs`; likewise.
+ * `suspended`: there is no connection, and its holder did not want to go on without; nobody else holds
+ * before the session is over. `resigned`: its holder steps down; nobody else holds before `release()`.
  * `shutdown`: the process is ending; likewise. `released`: by `release()`, so this is a bug.
  */
 export type LossReason =
-  'sessionLost' | 'uncertain' | 'nodeDeleted' | 'revoked' | 'maxHold' | 'shutdown' | 'released';
+  | 'sessionLost'
+  | 'uncertain'
+  | 'nodeDeleted'
+  | 'revoked'
+  | 'maxHold'
+  | 'suspended'
+  | 'resigned'
+  | 'shutdown'
+  | 'released';
 
 const REASONS: Readonly<Record<LossReason, string>> = {
   sessionLost: 'its session is over, or must be presumed so',
@@ -18,6 +28,8 @@ const REASONS: Readonly<Record<LossReason, string>> = {
   nodeDeleted: 'somebody deleted its node',
   revoked: 'somebody asked for it by writing to its node',
   maxHold: 'it was held for longer than maxHoldMs allows',
+  suspended: 'the connection is broken',
+  resigned: 'its holder steps down',
   shutdown: 'the process is shutting down',
   released: 'it has been released',
 };
