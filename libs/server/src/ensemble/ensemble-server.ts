@@ -42,6 +42,7 @@ import { HeldClients } from './held-clients.js';
 import { HeldStreams } from './held-streams.js';
 import { ensemblePasswords } from './ensemble-passwords.js';
 import { LeaderHost } from './leader-host.js';
+import { LeaderPatience } from './leader-patience.js';
 import { LeaderScrutiny } from './leader-scrutiny.js';
 import { LearnerHost } from './learner-host.js';
 import type { MemberContext, MemberRole, RoleEnd } from './member-context.js';
@@ -89,6 +90,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
   private readonly throttledLog: ThrottledLog;
   private readonly committed = new CommittedHistory();
   private readonly waiting: WaitingClients;
+  private readonly patience = new LeaderPatience();
   private hasSaidEmpty = false;
   private stopping: Promise<void> | null = null;
   private lookingSinceMs = 0;
@@ -321,7 +323,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
       },
     );
     this.role = host;
-    host.start().catch((error: unknown) => this.fail(String(error)));
+    host.start(this.patience.pauseMs(vote.leader)).catch((error: unknown) => this.fail(String(error)));
   }
 
   /** Brings memory in order; returns whether the member goes on. */
@@ -422,6 +424,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
       `Server ${this.self} is ${this.mode} in epoch ${epoch}, after ${tookMs} ms.`,
     );
     this.sayIfEmpty();
+    this.patience.reset();
     this.waiting.goOn();
     this.clients.release((stream) => port.accept(stream));
   }

@@ -78,9 +78,11 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
     });
   }
 
-  /** Connects to the leader. */
-  async start(): Promise<void> {
+  /** Connects to the leader, in `pauseMs`. */
+  async start(pauseMs: number): Promise<void> {
     const { initLimitTicks, options, ports } = this.member;
+    if (pauseMs > 0) await new Promise<void>((done) => ports.clock.setTimer(pauseMs, done));
+    if (this.isOver) return;
     const { limits, tickTimeMs } = options;
     const stream = await connectToLeader(
       ports,
