@@ -1,5 +1,5 @@
 import { readAuthinfo, type QuorumPacket } from '@aviary/protocol';
-import { SYSTEM_PRINCIPAL, principalOf, type Principal } from '@aviary/znodes';
+import { principalOf, type Principal } from '@aviary/znodes';
 
 const ENTRIES_MAX = 1024;
 
@@ -20,7 +20,8 @@ export class PrincipalCache {
   constructor(private readonly passesAll: boolean) {}
 
   /**
-   * Who has sent the request; no authinfo stands for the system itself.
+   * Who has sent the request; no authinfo stands for nobody in particular, who may do what everybody
+   * may. What servers do by themselves, like the end of a session, asks nobody's leave.
    *
    * @throws {PeerWireError} The authinfo is none.
    */
@@ -32,8 +33,7 @@ export class PrincipalCache {
     const hash = hashOf(bytes, dataEnd, end);
     let entry = this.entries.get(hash);
     if (entry === undefined || !isEqual(entry.authinfo, bytes, dataEnd, end)) {
-      const ids = readAuthinfo(packet);
-      const principal = ids === null ? SYSTEM_PRINCIPAL : principalOf(ids, this.passesAll);
+      const principal = principalOf(readAuthinfo(packet) ?? [], this.passesAll);
       entry = { authinfo: bytes.slice(dataEnd, end), principal };
       if (this.entries.size >= ENTRIES_MAX) this.entries.clear();
       this.entries.set(hash, entry);

@@ -5,7 +5,6 @@ import {
   type Id,
   type QuorumPacket,
 } from '@aviary/protocol';
-import { SYSTEM_PRINCIPAL } from '@aviary/znodes';
 import { PrincipalCache } from '../../src/ensemble/principal-cache.js';
 
 const ip: Id = { scheme: 'ip', id: '127.0.0.1' };
@@ -48,9 +47,9 @@ describe('who has sent a forwarded request', () => {
     }
   });
 
-  it('is the system where nobody is named, and may be one that no list binds', () => {
+  it('is nobody where nobody is named, and may be one that no list binds', () => {
     const cache = new PrincipalCache(false);
-    requestOf(null, (packet) => expect(cache.of(packet)).toBe(SYSTEM_PRINCIPAL));
+    requestOf(null, (packet) => expect(cache.of(packet)).toEqual({ ids: [], isSuper: false }));
     requestOf([{ scheme: 'super', id: 'ops' }], (packet) =>
       expect(cache.of(packet).isSuper).toBe(true),
     );
