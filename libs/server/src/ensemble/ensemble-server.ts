@@ -1,4 +1,5 @@
 import {
+  ZXID_EPOCH_LIMIT,
   assert,
   formatZxid,
   type ByteStream,
@@ -295,6 +296,13 @@ export class EnsembleServer implements MemberContext, ElectionListener {
   }
 
   private lead(): void {
+    const { accepted } = this.epochs;
+    if (accepted + 1 >= ZXID_EPOCH_LIMIT) {
+      return this.fail(
+        `Server ${this.self} is to lead, but has agreed to epoch ${accepted}, and there is none after ` +
+          'that: dump the tree and load it into a fresh ensemble.',
+      );
+    }
     const host = new LeaderHost(this, (end) => {
       void this.roleEnded(host, end).then((goesOn) => {
         if (goesOn) this.look();
@@ -323,7 +331,9 @@ export class EnsembleServer implements MemberContext, ElectionListener {
       },
     );
     this.role = host;
-    host.start(this.patience.pauseMs(vote.leader)).catch((error: unknown) => this.fail(String(error)));
+    host
+      .start(this.patience.pauseMs(vote.leader))
+      .catch((error: unknown) => this.fail(String(error)));
   }
 
   /** Brings memory in order; returns whether the member goes on. */

@@ -305,9 +305,7 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
     this.ending = this.work
       .then(() => this.syncs.settled())
       .then(() => this.log?.close())
-      .then(() =>
-        this.onEnd({ reason, isMemoryValid: true, asksAgain: false, givesWay: null }),
-      );
+      .then(() => this.onEnd({ reason, isMemoryValid: true, asksAgain: false, givesWay: null }));
   }
 
   // From the log:

@@ -169,6 +169,21 @@ describe('a learner', () => {
     await expectService(world);
   });
 
+  it('that leaves but one epoch makes it the last: who is to open another one stops and says why', async () => {
+    const world = await twoOfThree();
+    const { leader } = world;
+    world.connect(leader, QUORUM_PORT, introduction({ acceptedEpoch: LAST_EPOCH - 1 }));
+    await world.reach(() => leader.server.epochs.accepted === LAST_EPOCH);
+    await expectService(world);
+    leader.kill();
+    leader.boot();
+    const failures = () => [1, 2].flatMap((id) => world.member(id).failures);
+    await world.reach(() => failures().length > 0);
+    expect(failures()[0]).toContain(
+      `has agreed to epoch ${LAST_EPOCH}, and there is none after that`,
+    );
+  });
+
   it('with the id of another one takes its place until that comes back, and is warned of', async () => {
     const world = await twoOfThree();
     const { leader } = world;
