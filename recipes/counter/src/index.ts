@@ -1,2 +1,16 @@
-/** Where counters stand whose paths do not begin with a slash. */
-export const COUNTERS_ROOT = '/counters';
+/** Counters and shared values; see README.md. */
+export { AtomicCounter } from './core/atomic-counter.js';
+export type { CounterChange, CounterExchange } from './core/atomic-counter.js';
+export { CounterClient } from './core/counter-client.js';
+export type { CounterClientOptions, CounterSettings } from './core/counter-client.js';
+export {
+  CounterContendedError,
+  CounterFormatError,
+  CounterOverflowError,
+  CountersClosedError,
+  VersionSpentError,
+} from './core/counter-errors.js';
+export { IdBlocks } from './core/id-blocks.js';
+export type { IdBlock } from './core/id-blocks.js';
+export { SharedValue } from './core/shared-value.js';
+export type { ValueChange, VersionedValue } from './core/shared-value.js';

@@ -28,6 +28,11 @@ export class TimeLimit {
     return Math.max(0, this.endMs - this.clock.monotonicMs());
   }
 
+  /** Whether the time is over, or the signal has aborted. */
+  get isOver(): boolean {
+    return this.signal?.aborted === true || this.restMs === 0;
+  }
+
   /** Options for the next request. */
   rest(): CallOptions {
     return { signal: this.signal, deadlineMs: this.restMs };

@@ -1,0 +1,212 @@
+import {
+  ConnectionLossError,
+  SessionExpiredError,
+  type Acl,
+  type CoordinationError,
+  type ZooKeeper,
+} from '@aviary/client';
+import type { Log, Random } from '@aviary/foundation';
+import {
+  Acquisition,
+  BusyError,
+  ShuttingDownError,
+  TimeLimit,
+  UnavailableError,
+  WaitTimeoutError,
+  backoffMs,
+  exclusive,
+  pause,
+  type Lease,
+  type Receipts,
+  type Removals,
+  type TimeLimits,
+} from '@aviary/coordination';
+import { CounterContendedError, CountersClosedError } from './counter-errors.js';
+import { Turns } from './turns.js';
+import { VersionedNode, type Seen } from './versioned-node.js';
+
+const FIRST_PAUSE_MS = 5;
+const PAUSE_MS_MAX = 500;
+
+/** Contenders for the right to change a counter stand in the layout of Curator's mutex. */
+const MUTEX = exclusive('lock-');
+const LOCK_ERRORS = {
+  Busy: BusyError,
+  Timeout: WaitTimeoutError,
+  Unavailable: UnavailableError,
+  ShuttingDown: ShuttingDownError,
+};
+
+/** What {@link Exchanges} work with. */
+export interface ExchangeTerms {
+  readonly zk: ZooKeeper;
+  readonly acl: readonly Acl[] | undefined;
+  readonly identity: string;
+  readonly receipts: Receipts | null;
+  readonly removals: Removals;
+  readonly random: Random;
+  readonly log: Log;
+  /** So often without a lock, and then so often under it. */
+  readonly tries: number;
+  /** For calls that say nothing else. */
+  readonly waitMs: number;
+}
+
+/** Where one value stands. */
+export interface ExchangePlace {
+  readonly path: string;
+  /** The directory of the lock to which many tries are promoted; null: they end with an error. */
+  readonly lockPath: string | null;
+}
+
+/** What became of one change. */
+export interface Change {
+  /** As the node was before. */
+  readonly seen: Seen;
+  /** What was written, or may have been; null: nothing was to be written. */
+  readonly data: Buffer | null;
+  /** The version of the node that is or would be ours. */
+  readonly version: number;
+  /** Why nobody knows whether it was written; null: it was. */
+  readonly ambiguity: CoordinationError | null;
+  readonly tries: number;
+}
+
+/**
+ * Changes values that others change, too: read, decide, write if nobody else was faster, and again. After
+ * some tries it takes a lock, so that those who are many get their turn.
+ */
+export class Exchanges {
+  private readonly terms: ExchangeTerms;
+  private readonly turns = new Turns();
+  private readonly closing = new AbortController();
+
+  constructor(terms: ExchangeTerms) {
+    this.terms = terms;
+  }
+
+  get zk(): ZooKeeper {
+    return this.terms.zk;
+  }
+
+  node(path: string): VersionedNode {
+    const { zk, acl, receipts } = this.terms;
+    return new VersionedNode({ zk, path, acl, receipts });
+  }
+
+  /** The time that a call has. */
+  limit({ waitMs = this.terms.waitMs, signal }: TimeLimits): TimeLimit {
+    return new TimeLimit(this.terms.zk.clock, { waitMs, signal });
+  }
+
+  /**
+   * Changes the value at `place` once.
+   *
+   * @param decide What to write instead of what was seen; null: nothing, which ends it. It may be called
+   * several times, and throw.
+   * @throws only if nothing was written: whatever may have been is a result.
+   */
+  async change(
+    place: ExchangePlace,
+    limits: TimeLimits,
+    decide: (seen: Seen) => Buffer | null,
+  ): Promise<Change> {
+    const limit = this.limit(limits);
+    this.assertOpen(place.path);
+    return this.turns.run(place.path, limit, async () => {
+      const { tries } = this.terms;
+      const first = await this.tryOften(place.path, 1, limit, decide);
+      if (first !== null) return first;
+      if (place.lockPath === null) throw new CounterContendedError(place.path, tries);
+      const lease = await this.promote(place.lockPath, limit);
+      try {
+        const second = await this.tryOften(place.path, tries + 1, limit, decide);
+        if (second !== null) return second;
+        throw new CounterContendedError(place.path, 2 * tries);
+      } finally {
+        await lease.release();
+      }
+    });
+  }
+
+  /** Refuses new changes, and waits until those under way have ended. Never rejects. */
+  async close(limit: TimeLimit): Promise<void> {
+    this.closing.abort();
+    await limit.race(this.turns.whenIdle());
+  }
+
+  /** null: others were faster, each time. */
+  private async tryOften(
+    path: string,
+    firstTry: number,
+    limit: TimeLimit,
+    decide: (seen: Seen) => Buffer | null,
+  ): Promise<Change | null> {
+    const { tries: triesMax, random, zk } = this.terms;
+    const node = this.node(path);
+    for (let at = 0; at < triesMax; at++) {
+      const tries = firstTry + at;
+      this.assertOpen(path);
+      limit.assertLeft('counter', path);
+      const seen = await this.read(node, limit);
+      const version = seen === null ? 0 : seen.stat.version + 1;
+      const data = decide(seen);
+      if (data === null) return { seen, data, version: version - 1, ambiguity: null, tries };
+      const exchange = await node.exchange(seen, data, limit);
+      if (exchange.outcome === 'applied') return { seen, data, version, ambiguity: null, tries };
+      if (exchange.outcome === 'ambiguous') {
+        return { seen, data, version, ambiguity: exchange.cause, tries };
+      }
+      const pauseMs = backoffMs(at + 1, { firstMs: FIRST_PAUSE_MS, maxMs: PAUSE_MS_MAX, random });
+      await pause(zk.clock, Math.min(pauseMs, limit.restMs), limit.signal);
+    }
+    return null;
+  }
+
+  private async promote(lockPath: string, limit: TimeLimit): Promise<Lease> {
+    const { zk, acl, identity, removals, log } = this.terms;
+    const { restMs, signal } = limit;
+    const attempt = new Acquisition({
+      zk,
+      noun: 'counter lock',
+      path: lockPath,
+      discipline: MUTEX,
+      errors: LOCK_ERRORS,
+      identity,
+      acl,
+      waitMs: restMs === Infinity ? undefined : restMs,
+      attemptMs: restMs,
+      maxHoldMs: undefined,
+      signal,
+      removals,
+      onForeignContender: 'throw',
+      log,
+      onHeld: () => undefined,
+      onReleased: () => undefined,
+    });
+    const onClose = (): void => attempt.close();
+    this.closing.signal.addEventListener('abort', onClose, { once: true });
+    try {
+      return await attempt.run();
+    } finally {
+      this.closing.signal.removeEventListener('abort', onClose);
+    }
+  }
+
+  /** The node, if need be after the connection has come back. */
+  private async read(node: VersionedNode, limit: TimeLimit): Promise<Seen> {
+    for (;;) {
+      try {
+        return await node.read(limit);
+      } catch (error) {
+        const mayPass =
+          error instanceof ConnectionLossError || error instanceof SessionExpiredError;
+        if (!mayPass || limit.isOver) throw error;
+      }
+    }
+  }
+
+  private assertOpen(path: string): void {
+    if (this.closing.signal.aborted) throw new CountersClosedError(path);
+  }
+}
