@@ -10,6 +10,7 @@ export {
   LockUnavailableError,
 } from './core/lock-errors.js';
 export type { LockView } from './core/lock-view.js';
+export { WriteLease } from './core/write-lease.js';
 export type { BusyCall, LostCall, OnBusy, OnLost } from './nest/call-policy.js';
 export { DistributedLock } from './nest/distributed-lock.decorator.js';
 export type { DistributedLockOptions } from './nest/distributed-lock.decorator.js';

@@ -56,7 +56,8 @@ export class Lease implements AsyncDisposable {
 
   /** @internal */
   protected readonly terms: LeaseTerms;
-  private readonly heldUntilMs: number;
+  /** On the clock's monotonic time. Infinity: no limit. */
+  protected readonly heldUntilMs: number;
   private readonly lossController = new AbortController();
   private readonly watchController = new AbortController();
   private readonly stopListening: () => void;

@@ -10,7 +10,14 @@ import {
 } from '@aviary/client';
 import { ForeignContenderError, type Contended } from './contention-errors.js';
 import type { Removals } from './removals.js';
-import { foreignAmong, standingOf, type Discipline, type Standing } from './standing.js';
+import { OwnNodeSight } from './own-node-sight.js';
+import {
+  foreignAmong,
+  isAppendOnly,
+  standingOf,
+  type Discipline,
+  type Standing,
+} from './standing.js';
 
 /** A longer queue of contenders is reported: each of them lists them all, and at 20,000 the list fits no answer. */
 export const CONTENDERS_ALARMING = 1_000;
@@ -33,6 +40,8 @@ export interface QueueTerms extends Contended {
   readonly warn: Log['warn'];
 }
 
+const FIRST: Standing = { ahead: 0, predecessor: null, names: [] };
+
 /** Options of calls that belong to one session. */
 export type SessionOptions = CallOptions & {
   readonly inSession: bigint;
@@ -50,6 +59,8 @@ export class Place {
   readonly node: ProtectedNode;
   private readonly terms: QueueTerms;
   private firstListing: Promise<NodeChildren> | null;
+  private sight: OwnNodeSight | null = null;
+  private isKnownFirst = false;
 
   private constructor(terms: QueueTerms, node: ProtectedNode, listing: Promise<NodeChildren>) {
     this.terms = terms;
@@ -91,6 +102,10 @@ export class Place {
     const { node, terms } = this;
     // Found after a lost answer, it could be anybody's; its owner says whose it is.
     if (node.stat.ephemeralOwner !== node.sessionId) return null;
+    if (this.isKnownFirst) {
+      this.isKnownFirst = false;
+      return FIRST;
+    }
     for (;;) {
       const first = this.firstListing;
       this.firstListing = null;
@@ -115,19 +130,25 @@ export class Place {
    * The watch is there before the read is sent, so the deletion cannot slip through between the two.
    * A read of a node that is gone leaves no watch behind.
    *
+   * If that was the only one in our way, its deletion says that we are first, and the next look costs
+   * nothing: who comes later stands behind us, and our own node, which is watched as well, was there
+   * when the deletion was told, for a server tells of changes in their order.
+   *
    * @param onRead Told what that one's node says of its maker.
    */
   async awaitChange(
-    { predecessor }: Standing,
+    { predecessor, names }: Standing,
     options: SessionOptions,
     onRead: (behind: string | null) => void = () => undefined,
   ): Promise<void> {
     if (predecessor === null) return;
-    const { zk, path } = this.terms;
+    const { zk, path, discipline } = this.terms;
+    const sight = names.length === 1 && isAppendOnly(discipline) ? this.watchOwn(options) : null;
     try {
       const { data, watch } = await zk.getAndWatch(childPath(path, predecessor), options);
       onRead(data === null ? null : data.toString());
-      await watch.fired;
+      const { kind } = await watch.fired;
+      this.isKnownFirst = kind === 'deleted' && sight?.isUnbroken === true;
     } catch (error) {
       if (!(error instanceof NoNodeError || error instanceof ConnectionLossError)) throw error;
     }
@@ -136,6 +157,15 @@ export class Place {
   /** Gives the place up, in this turn, whatever it takes. Never rejects. */
   leave(): Promise<void> {
     return this.terms.removals.remove(this.node);
+  }
+
+  /** The watch on our node, from before whatever is asked next. */
+  private watchOwn(options: SessionOptions): OwnNodeSight {
+    const { zk } = this.terms;
+    if (this.sight?.isUnbroken !== true) {
+      this.sight = new OwnNodeSight(zk, this.node.path, options);
+    }
+    return this.sight;
   }
 
   private refuseForeign(children: readonly string[]): void {

@@ -1,14 +1,16 @@
 import { childPath } from '@aviary/foundation';
 import { NoNodeError, type ZooKeeper } from '@aviary/client';
-import type { Contender, Marker } from './contender-name.js';
+import type { Marker } from './contender-name.js';
 import { foreignAmong, inOrder, type Discipline, type ForeignName } from './standing.js';
 
 /** One contender, for people who want to know who it is. */
 export interface ContenderView {
   /** Its node. */
   readonly nodePath: string;
-  /** The part of its name that says what it wants. */
-  readonly marker: Marker;
+  /** The part of its name that says what it wants; null: its name says nothing. */
+  readonly marker: Marker | null;
+  /** Its number in the queue; 0 if its name has none. */
+  readonly sequence: number;
   /** What it wrote about itself: ours a line, Curator's an address. */
   readonly identity: string;
   /** Its fencing token, now or once it holds. */
@@ -25,6 +27,15 @@ export interface QueueView {
   readonly contenders: readonly ContenderView[];
   /** A contender of another recipe, which must not share the path; null: none. */
   readonly foreign: ForeignName | null;
+  /** All names in the directory. */
+  readonly children: readonly string[];
+}
+
+/** A node that is to be shown. */
+export interface NamedContender {
+  readonly name: string;
+  readonly marker?: Marker | null;
+  readonly sequence?: number;
 }
 
 /** How many contenders are asked about themselves at the same time. */
@@ -41,14 +52,23 @@ export async function readQueue(
   discipline: Pick<Discipline, 'queue'>,
 ): Promise<QueueView> {
   const children = await childrenOf(zk, path);
-  const queue = inOrder(children, discipline);
-  const contenders: ContenderView[] = [];
-  for (let at = 0; at < queue.length; at += READS_AT_ONCE) {
-    const some = queue.slice(at, at + READS_AT_ONCE);
+  const contenders = await readContenders(zk, path, inOrder(children, discipline));
+  return { contenders, foreign: foreignAmong(children, discipline), children };
+}
+
+/** What these nodes below `path` say of their makers; those that are gone are left out. */
+export async function readContenders(
+  zk: ZooKeeper,
+  path: string,
+  contenders: readonly NamedContender[],
+): Promise<ContenderView[]> {
+  const views: ContenderView[] = [];
+  for (let at = 0; at < contenders.length; at += READS_AT_ONCE) {
+    const some = contenders.slice(at, at + READS_AT_ONCE);
     const read = await Promise.all(some.map((contender) => viewOf(zk, path, contender)));
-    contenders.push(...read.filter((view) => view !== null));
+    views.push(...read.filter((view) => view !== null));
   }
-  return { contenders, foreign: foreignAmong(children, discipline) };
+  return views;
 }
 
 async function childrenOf(zk: ZooKeeper, path: string): Promise<readonly string[]> {
@@ -63,7 +83,7 @@ async function childrenOf(zk: ZooKeeper, path: string): Promise<readonly string[
 async function viewOf(
   zk: ZooKeeper,
   path: string,
-  { name, marker }: Contender,
+  { name, marker = null, sequence = 0 }: NamedContender,
 ): Promise<ContenderView | null> {
   const nodePath = childPath(path, name);
   try {
@@ -71,6 +91,7 @@ async function viewOf(
     return {
       nodePath,
       marker,
+      sequence,
       identity: data === null ? '' : data.toString(),
       token: stat.czxid,
       since: new Date(Number(stat.ctime)),

@@ -21,6 +21,14 @@ export function exclusive(marker: Marker): Discipline {
   return { marker, queue: [marker], waitsFor: [marker] };
 }
 
+/**
+ * Whether who comes later always stands behind who is there. Not where kinds mix: a writer that
+ * becomes a reader makes a node with the number that it had as a writer.
+ */
+export function isAppendOnly({ queue }: Discipline): boolean {
+  return queue.length === 1;
+}
+
 /** A node in the directory of a queue that belongs to another recipe. */
 export interface ForeignName {
   readonly name: string;

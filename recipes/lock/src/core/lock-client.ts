@@ -1,27 +1,18 @@
 import { childPath, pathProblem, silentLog, type Log, type Timer } from '@aviary/foundation';
-import {
-  InvalidArgumentError,
-  InvalidPathError,
-  NoNodeError,
-  type Acl,
-  type ZooKeeper,
-} from '@aviary/client';
+import { InvalidArgumentError, InvalidPathError, type Acl, type ZooKeeper } from '@aviary/client';
 import {
   Acquisition,
   Removals,
-  exclusive,
-  inOrder,
+  type AcquisitionTerms,
+  type ContenderView,
   type Lease,
   type LossReason,
 } from '@aviary/coordination';
 import { LOCK_ERRORS, LocksClosedError } from './lock-errors.js';
+import { rulesOf, type LayoutRules, type LockLayout, type LockMode } from './lock-layout.js';
 import { inspectLock, type LockView } from './lock-view.js';
-
-/** Everybody waits for everybody before him, under the names of Curator's `InterProcessMutex`. */
-const MUTEX = exclusive('lock-');
-
-/** What Curator's `Revoker` writes into the node of the contender that should let go. */
-const REVOKE = '__REVOKE__';
+import { revokeContender, revokeHolders } from './revocation.js';
+import { WriteLease } from './write-lease.js';
 
 /** How a {@link LockClient} behaves. Times are in milliseconds. */
 export interface LockClientOptions {
@@ -39,6 +30,8 @@ export interface LockClientOptions {
    * exclusion. Default: `throw` ForeignContenderError. `warn`: log it and go on.
    */
   readonly onForeignContender?: 'throw' | 'warn' | undefined;
+  /** On whose znodes. Default: `curator`. */
+  readonly layout?: LockLayout | undefined;
   /** With `waitMs: 0`: the longest wait for the ensemble's answer. Default: 5,000. */
   readonly attemptMs?: number | undefined;
   /** Where leftovers and foreign contenders are reported. Default: nowhere. */
@@ -58,9 +51,16 @@ export interface AcquireOptions {
   readonly maxHoldMs?: number | undefined;
 }
 
+/** An attempt that is under way. */
+interface Attempt<T> {
+  readonly path: string;
+  run(): Promise<T>;
+  close(): void;
+}
+
 /**
- * Takes fair locks, one directory of znodes each, in the layout of Curator's `InterProcessMutex`, so
- * that Java processes may contend for the same lock.
+ * Takes fair locks, one directory of znodes each, in the layout of Curator's recipes (or of kazoo's),
+ * so that Java processes (or Python's) may contend for the same lock.
  *
  * The object keeps no list of locks: what it knows of one is its leases and attempts. It is not
  * reentrant: who acquires twice waits for himself.
@@ -78,7 +78,8 @@ export class LockClient {
   private readonly options: LockClientOptions;
   private readonly removals: Removals;
   private readonly held = new Set<Lease>();
-  private readonly attempts = new Set<Acquisition>();
+  private readonly attempts = new Set<Attempt<unknown>>();
+  private readonly rules: LayoutRules;
   private isClosed = false;
 
   /** @throws {InvalidPathError} `root` is not a path. @throws {InvalidArgumentError} */
@@ -87,6 +88,11 @@ export class LockClient {
     const problem = pathProblem(root);
     if (problem !== null) throw new InvalidPathError(`root: ${problem}`);
     checkMs('attemptMs', attemptMs);
+    const rules = rulesOf(options.layout ?? 'curator');
+    if (rules === null) {
+      throw new InvalidArgumentError(`layout must be "curator" or "kazoo", not ${options.layout}`);
+    }
+    this.rules = rules;
     this.zk = zk;
     this.root = root;
     this.identity = identity;
@@ -123,17 +129,81 @@ export class LockClient {
    * @throws {InvalidPathError} @throws {InvalidArgumentError}
    */
   async acquire(path: string, options: AcquireOptions = {}): Promise<Lease> {
+    return this.run(new Acquisition(this.terms('mutex', this.pathOf(path), options)));
+  }
+
+  /**
+   * As {@link acquire}, for a lock that several may hold at the same time to read, while nobody holds
+   * it to write: Curator's `InterProcessReadWriteLock.readLock()`. One queue for readers and writers:
+   * a reader waits for the writers that came before it, and passes the readers.
+   *
+   * Who holds it to read and waits to write waits for himself. Its token is greater than that of every
+   * writer before, but readers that hold at the same time have different ones: no store should fence
+   * one with that of another.
+   *
+   * @throws as {@link acquire}.
+   */
+  async acquireRead(path: string, options: AcquireOptions = {}): Promise<Lease> {
+    return this.run(new Acquisition(this.terms('read', this.pathOf(path), options)));
+  }
+
+  /**
+   * As {@link acquire}, for the writer of such a lock, who holds it alone. Its lease can be kept for
+   * reading: {@link WriteLease.downgrade}.
+   *
+   * @throws as {@link acquire}.
+   */
+  async acquireWrite(path: string, options: AcquireOptions = {}): Promise<WriteLease> {
+    const terms = this.terms('write', this.pathOf(path), options);
+    const { rules } = this;
+    return this.run(new Acquisition(terms, (lease) => new WriteLease(lease, { ...terms, rules })));
+  }
+
+  /**
+   * Who holds a lock and who waits for it, as the servers know it. Its kind is seen by its contenders.
+   *
+   * @throws what the client's reads throw.
+   */
+  async inspect(path: string): Promise<LockView> {
+    return inspectLock(this.zk, this.pathOf(path), this.rules);
+  }
+
+  /**
+   * Asks those who hold to let go, as Curator's `Revoker` does: their leases are lost (`revoked`),
+   * their guarded transactions fail from now on, and the lock is free when they release. Other
+   * holders than ours hear of it if they asked to (Curator's `makeRevocable`).
+   *
+   * @param target The path of a lock: all who hold it. Or one contender, as {@link inspect} shows it,
+   * who may also wait; it loses its lease in the moment in which it gets it.
+   * @returns false: nobody holds, or that contender is gone.
+   */
+  async revoke(target: string | ContenderView): Promise<boolean> {
+    if (typeof target !== 'string') return revokeContender(this.zk, target);
+    return revokeHolders(this.zk, this.pathOf(target), this.rules);
+  }
+
+  /** The path of a lock as the client of the ensemble knows it. @throws {InvalidPathError} */
+  pathOf(path: string): string {
+    if (typeof path !== 'string' || path === '') {
+      throw new InvalidPathError('the path of a lock must be a string, and not empty');
+    }
+    const absolute = path.startsWith('/') ? path : childPath(this.root, path);
+    const problem = absolute === '/' ? 'the root cannot be a lock' : pathProblem(absolute);
+    if (problem !== null) throw new InvalidPathError(`acquire: ${problem}`, { path });
+    return absolute;
+  }
+
+  private terms(mode: LockMode, path: string, options: AcquireOptions): AcquisitionTerms {
     const { waitMs, maxHoldMs, signal } = options;
-    const absolute = this.pathOf(path);
     checkMs('waitMs', waitMs);
     checkMs('maxHoldMs', maxHoldMs);
-    if (this.isClosed) throw new LocksClosedError({ noun: 'lock', path: absolute });
     const { acl, attemptMs = 5_000, onForeignContender = 'throw', log = silentLog } = this.options;
-    const attempt = new Acquisition({
+    return {
       zk: this.zk,
       noun: 'lock',
-      path: absolute,
-      discipline: MUTEX,
+      path,
+      discipline: this.rules.disciplines[mode],
+      parents: this.rules.parents,
       errors: LOCK_ERRORS,
       identity: this.identity,
       acl,
@@ -146,53 +216,17 @@ export class LockClient {
       log,
       onHeld: (lease) => this.held.add(lease),
       onReleased: (lease) => this.held.delete(lease),
-    });
+    };
+  }
+
+  private async run<T>(attempt: Attempt<T>): Promise<T> {
+    if (this.isClosed) throw new LocksClosedError({ noun: 'lock', path: attempt.path });
     this.attempts.add(attempt);
     try {
       return await attempt.run();
     } finally {
       this.attempts.delete(attempt);
     }
-  }
-
-  /**
-   * Who holds a lock and who waits for it, as the servers know it.
-   *
-   * @throws what the client's reads throw.
-   */
-  async inspect(path: string): Promise<LockView> {
-    return inspectLock(this.zk, this.pathOf(path), MUTEX);
-  }
-
-  /**
-   * Asks the holder to let go, as Curator's `Revoker` does: its lease is lost (`revoked`), its guarded
-   * transactions fail from now on, and the lock is free when it releases. Other holders than ours hear
-   * of it if they asked to (Curator's `makeRevocable`).
-   *
-   * @returns false: nobody holds.
-   */
-  async revoke(path: string): Promise<boolean> {
-    const lock = this.pathOf(path);
-    try {
-      const [first] = inOrder((await this.zk.children(lock)).children, MUTEX);
-      if (first === undefined) return false;
-      await this.zk.set(childPath(lock, first.name), REVOKE);
-      return true;
-    } catch (error) {
-      if (error instanceof NoNodeError) return false;
-      throw error;
-    }
-  }
-
-  /** The path of a lock as the client of the ensemble knows it. @throws {InvalidPathError} */
-  pathOf(path: string): string {
-    if (typeof path !== 'string' || path === '') {
-      throw new InvalidPathError('the path of a lock must be a string, and not empty');
-    }
-    const absolute = path.startsWith('/') ? path : childPath(this.root, path);
-    const problem = absolute === '/' ? 'the root cannot be a lock' : pathProblem(absolute);
-    if (problem !== null) throw new InvalidPathError(`acquire: ${problem}`, { path });
-    return absolute;
   }
 
   /** Ends all attempts and refuses new ones, with LocksClosedError. Leases stay. */
