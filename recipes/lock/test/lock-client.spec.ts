@@ -97,11 +97,45 @@ describe('a lock with contention', () => {
       await world.pass(80);
     }
     await world.pass(100);
-    // The holder watches its own node, every other the one before it.
-    expect(world.watchCount).toBe(services.length);
+    // The holder watches its own node, every other the one before it, and the next its own as well.
+    expect(world.watchCount).toBe(services.length + 1);
     await world.world.settle(Promise.all(turns));
     expect(order).toEqual(['ann', 'bob', 'cas', 'dan', 'eve']);
     expect(world.watchCount).toBe(0);
+  });
+
+  it('is handed to the next in one round trip: one way to the server, one to him', async () => {
+    const lease = await world.acquire(ann, 'a');
+    const next = world.begin(bob, () => bob.locks.acquire('a'));
+    await world.pass(100);
+    const releasedMs = world.world.virtualMs;
+    void world.begin(ann, () => lease.release());
+    expect((await world.world.settle(next)).isHeld).toBe(true);
+    expect(world.world.virtualMs - releasedMs).toBeGreaterThanOrEqual(ROUND_TRIP_MS.min);
+    expect(world.world.virtualMs - releasedMs).toBeLessThan(ROUND_TRIP_MS.max);
+  });
+
+  it('is not taken by the next if his own node went first', async () => {
+    const lease = await world.acquire(ann, 'a');
+    const next = world.begin(bob, () => bob.locks.acquire('a'));
+    await world.pass(100);
+    const ofBob = (await world.children('/locks/a')).find((name) => !lease.nodePath.endsWith(name));
+    await world.look((zk) => zk.delete(`/locks/a/${String(ofBob)}`));
+    await world.release(ann, lease);
+    // He stands in line anew.
+    expect((await world.world.settle(next)).nodePath).not.toContain(ofBob);
+  });
+
+  it('is not taken by the next on the word of a connection that was cut meanwhile', async () => {
+    const lease = await world.acquire(ann, 'a');
+    const next = world.begin(bob, () => bob.locks.acquire('a'));
+    await world.pass(100);
+    const ofBob = (await world.children('/locks/a')).find((name) => !lease.nodePath.endsWith(name));
+    world.world.partition(['bob'], ['server']);
+    await world.look((zk) => zk.delete(`/locks/a/${String(ofBob)}`));
+    await world.release(ann, lease);
+    world.world.heal();
+    expect((await world.world.settle(next)).nodePath).not.toContain(ofBob);
   });
 
   it('says at once that it is busy, if asked not to wait', async () => {
