@@ -1,12 +1,16 @@
 import { BenchedServer, zookeeperClassPath } from './benched-server.js';
+import { measureHandOvers } from './hand-overs.js';
 import { prepareKeys, runLoad, type Load, type LoadResult } from './load.js';
+import { median } from './median.js';
 
 const HOST = '127.0.0.1';
 const ROUNDS_DEFAULT = 3;
 const USAGE = `usage: npm run bench -- [--rounds N] [--cells REGEX]
+       npm run bench -- --hand-overs [--rounds N]
 Measures the built server under closed-loop load, durable writes, values of 100 bytes. Where Apache
 ZooKeeper is installed, it is measured in turn with it, and the ratio is printed: on a machine with
-other work only the ratio means anything.`;
+other work only the ratio means anything. With --hand-overs: a lock that changes hands, beside
+Curator's mutex on the same server.`;
 
 interface Cell {
   readonly name: string;
@@ -33,10 +37,6 @@ const CELLS: readonly Cell[] = [
   cell('set', 0, 16, 64),
   cell('mixed 90/10', 90, 16, 8),
 ];
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-}
 
 function summary(results: readonly LoadResult[]): { rate: number; p50: number; p99: number } {
   return {
@@ -71,11 +71,14 @@ function describeRow(
 async function main(args: readonly string[]): Promise<void> {
   let rounds = ROUNDS_DEFAULT;
   let wanted = /./;
+  let isOfHandOvers = false;
   for (let i = 0; i < args.length; i++) {
     if (args[i] === '--rounds') rounds = Number(args[++i]);
     else if (args[i] === '--cells') wanted = new RegExp(args[++i] ?? '');
+    else if (args[i] === '--hand-overs') isOfHandOvers = true;
     else throw new Error(USAGE);
   }
+  if (isOfHandOvers) return measureHandOvers(rounds);
   const classPath = zookeeperClassPath();
   const servers = [await BenchedServer.aviary()];
   if (classPath !== null) servers.push(await BenchedServer.zookeeper(classPath));
