@@ -1,0 +1,202 @@
+import type { Subscription } from 'rxjs';
+import type { Clock, Log, Timer } from '@aviary/foundation';
+import { issuesText, versionText, type ConfigIssue, type ConfigVersion } from './config-errors.js';
+import { DocumentError } from './document.js';
+import type { ConfigFallback, ConfigState, LiveConfig, TakenConfig } from './live-config.js';
+import { validate, type ConfigSchema, type Validation } from './schema.js';
+import type { ConfigSource, RawConfig } from './source.js';
+
+/** How many validations run at the same time; of what comes meanwhile only the newest is kept. */
+const VALIDATIONS_MAX = 4;
+/** How long it waits after the servers refused to show the data. */
+const RETRY_MS = 1_000;
+const RETRY_MS_MAX = 30_000;
+
+/** How the data of one configuration stand, for those who want to know how far it has come. */
+export interface FeedReport {
+  /** Whose value is held; null: none, or the default. */
+  readonly taken: ConfigVersion | null;
+  /** What the newest data were rejected for; null: they were not. */
+  readonly rejected: {
+    readonly version: ConfigVersion;
+    readonly issues: readonly ConfigIssue[];
+  } | null;
+}
+
+/** What a {@link ConfigFeed} works with. */
+export interface ConfigFeedPorts<T> {
+  readonly live: LiveConfig<T>;
+  readonly source: ConfigSource;
+  readonly schema: ConfigSchema<T> | null;
+  readonly fallback: ConfigFallback<T>;
+  readonly validationMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Versions that were published before, newest first. */
+  readonly history: () => AsyncIterable<RawConfig>;
+  readonly onReport: (report: FeedReport) => void;
+}
+
+/**
+ * Takes data from their source to a {@link LiveConfig}: parses them, has them validated, and sees to
+ * it that nothing older follows what is newer, however long validations take.
+ */
+export class ConfigFeed<T> {
+  private readonly ports: ConfigFeedPorts<T>;
+  private subscription: Subscription | null = null;
+  private retry: Timer | null = null;
+  private retryMs = RETRY_MS;
+  private isStopped = false;
+  /** Counts what comes from the source, in its order. */
+  private arrived = 0;
+  /** Up to which of them the value and the state have been told. */
+  private takenAt = 0;
+  private settledAt = 0;
+  private taken: TakenConfig<T> | null = null;
+  private rejected: FeedReport['rejected'] = null;
+  private running = 0;
+  private waiting: { readonly at: number; readonly raw: RawConfig } | null = null;
+  private isRecovering = false;
+
+  constructor(ports: ConfigFeedPorts<T>) {
+    this.ports = ports;
+  }
+
+  start(): void {
+    if (this.isStopped) return;
+    this.subscription = this.ports.source.subscribe({
+      next: (raw) => this.onData(raw),
+      error: (error: unknown) => this.onRefusal(error),
+    });
+  }
+
+  /** Nothing is told any more, and nothing is watched. */
+  stop(): void {
+    this.isStopped = true;
+    this.waiting = null;
+    this.retry?.cancel();
+    this.subscription?.unsubscribe();
+  }
+
+  private onData(raw: RawConfig | null): void {
+    this.retryMs = RETRY_MS;
+    const at = ++this.arrived;
+    if (raw === null) this.onAbsence(at);
+    else if (this.running >= VALIDATIONS_MAX) this.waiting = { at, raw };
+    else void this.judge(at, raw);
+  }
+
+  /** The servers refused, which somebody may set right: an ACL that was too strict. */
+  private onRefusal(cause: unknown): void {
+    const error = cause instanceof Error ? cause : new Error(String(cause));
+    const { log, live, clock } = this.ports;
+    log.error(`the configuration ${live.path} cannot be read: ${error.message}`);
+    const at = ++this.arrived;
+    this.settle(at, null, { kind: 'degraded', problem: { kind: 'unreadable', error } });
+    this.retry = clock.setTimer(this.retryMs, () => this.start());
+    this.retryMs = Math.min(2 * this.retryMs, RETRY_MS_MAX);
+  }
+
+  private onAbsence(at: number): void {
+    const { fallback, log, live } = this.ports;
+    this.rejected = null;
+    if (this.taken === null && typeof fallback === 'object') {
+      this.settle(at, null, { kind: 'default' });
+      return;
+    }
+    const rest = this.taken === null ? '' : `; version ${versionText(this.taken.version)} stays`;
+    log.warn(`the configuration ${live.path} has no data${rest}`);
+    this.settle(at, null, { kind: 'degraded', problem: { kind: 'missing' } });
+    void this.recover();
+  }
+
+  private async judge(at: number, raw: RawConfig): Promise<void> {
+    this.running++;
+    const verdict = await this.verdictOn(raw);
+    this.running--;
+    if (this.isStopped) return;
+    if (verdict.kind === 'valid') this.onValid(at, { value: verdict.value, version: raw.version });
+    else this.onInvalid(at, raw.version, verdict.issues);
+    const next = this.waiting;
+    this.waiting = null;
+    if (next !== null) void this.judge(next.at, next.raw);
+  }
+
+  private onValid(at: number, taken: TakenConfig<T>): void {
+    if (at < this.takenAt) return;
+    // A published version that stood in may be newer than what was still being validated.
+    const isOlder = this.takenAt === 0 && this.taken !== null && isAfter(this.taken, taken);
+    if (at > this.settledAt) this.rejected = null;
+    this.takenAt = at;
+    this.settle(at, isOlder ? null : taken, { kind: 'current', version: taken.version });
+  }
+
+  private onInvalid(at: number, version: ConfigVersion, issues: readonly ConfigIssue[]): void {
+    if (at < this.settledAt) return;
+    const { log, live } = this.ports;
+    this.rejected = { version, issues };
+    const stays = this.taken === null ? '' : ` Version ${versionText(this.taken.version)} stays.`;
+    log.warn(
+      `the configuration ${live.path}: version ${versionText(version)} is rejected: ` +
+        `${issuesText(issues)}.${stays}`,
+    );
+    const problem = { kind: 'rejected', version, issues } as const;
+    this.settle(at, null, { kind: 'degraded', problem });
+    void this.recover();
+  }
+
+  /** Tells what became of the `at`th data; the state only if nothing newer has set it. */
+  private settle(at: number, taken: TakenConfig<T> | null, state: ConfigState): void {
+    if (this.isStopped) return;
+    const isNewest = at > this.settledAt;
+    if (isNewest) this.settledAt = at;
+    if (taken !== null) this.taken = taken;
+    this.ports.live.apply(taken, isNewest ? state : null);
+    this.ports.onReport({ taken: this.taken?.version ?? null, rejected: this.rejected });
+  }
+
+  /** Begins with an earlier version, where that is asked for and there is no value. */
+  private async recover(): Promise<void> {
+    const { fallback, history, live, log } = this.ports;
+    if (this.taken !== null || fallback !== 'last-good' || this.isRecovering) return;
+    this.isRecovering = true;
+    try {
+      for await (const raw of history()) {
+        const verdict = await this.verdictOn(raw);
+        if (this.isStopped || this.hasTaken()) return;
+        if (verdict.kind === 'invalid') continue;
+        const { version } = raw;
+        log.warn(`the configuration ${live.path} begins with version ${versionText(version)}`);
+        this.taken = { value: verdict.value, version };
+        live.apply(this.taken, live.state);
+        this.ports.onReport({ taken: version, rejected: this.rejected });
+        return;
+      }
+    } catch (error) {
+      log.warn(`the history of the configuration ${live.path} cannot be read`, { error });
+    } finally {
+      this.isRecovering = false;
+    }
+  }
+
+  private hasTaken(): boolean {
+    return this.taken !== null;
+  }
+
+  private async verdictOn(raw: RawConfig): Promise<Validation<T>> {
+    const { schema, clock, validationMs } = this.ports;
+    let data: unknown;
+    try {
+      data = raw.parse();
+    } catch (error) {
+      if (!(error instanceof DocumentError)) throw error;
+      return { kind: 'invalid', issues: [{ path: error.field, message: error.message }] };
+    }
+    if (schema === null) return { kind: 'valid', value: data as T };
+    return validate(schema, data, { clock, limitMs: validationMs });
+  }
+}
+
+function isAfter(one: TakenConfig<unknown>, other: TakenConfig<unknown>): boolean {
+  return one.version.zxid > other.version.zxid;
+}
