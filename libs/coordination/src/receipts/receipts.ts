@@ -89,14 +89,13 @@ export class Receipts {
           ...limit.rest(),
           inSession: sessionId,
         }));
-        if (results !== undefined) {
-          this.give(slot, sessionId);
-          return results;
-        }
+        this.give(slot, sessionId);
+        if (results !== undefined) return results;
       } catch (error) {
         if (!(error instanceof CoordinationError)) throw error;
         if (error instanceof SlotError) {
           // The directory is gone, or somebody tidied up: another slot will do.
+          this.abandon(slot, sessionId);
           if (!error.isReplaceable || ++slotTries > SLOT_TRIES_MAX) throw error.failure;
           await this.makeDirectory(limit);
           continue;
