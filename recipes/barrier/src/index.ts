@@ -13,3 +13,20 @@ export { DoubleBarrier } from './core/double-barrier.js';
 export type { DoubleBarrierView, MemberView, RunOptions } from './core/double-barrier.js';
 export { Round } from './core/round.js';
 export type { WaitOptions } from './core/wait.js';
+export type {
+  BarrierFeature,
+  BarrierFeatures,
+  BarrierModuleOptions,
+  BarrierOptionsFactory,
+  DoubleBarrierFeature,
+} from './nest/barrier-module-options.js';
+export { BarrierSetupError } from './nest/barrier-setup-error.js';
+export { BarrierModule } from './nest/barrier.module.js';
+export {
+  getBarriersToken,
+  getBarrierToken,
+  getDoubleBarrierToken,
+  InjectBarrier,
+  InjectBarriers,
+  InjectDoubleBarrier,
+} from './nest/barrier.tokens.js';

@@ -46,6 +46,15 @@ export class BarrierWorld extends RecipeWorld {
     };
   }
 
+  /** What the server serves; null: it does not serve. */
+  get treeServed(): BarrierWorld['port']['tree'] | null {
+    try {
+      return this.port.tree;
+    } catch {
+      return null;
+    }
+  }
+
   /** The names in the directory of a barrier; none if it is not there. */
   async inside(path: string): Promise<string[]> {
     return this.port.tree.findText(path) === -1 ? [] : this.children(path);

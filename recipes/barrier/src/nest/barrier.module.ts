@@ -1,0 +1,123 @@
+import {
+  Inject,
+  Module,
+  Optional,
+  type BeforeApplicationShutdown,
+  type DynamicModule,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { durationOptionMs, featureModule, type Feature, type RecipeSetup } from '@aviary/nest';
+import { Barriers } from '../core/barriers.js';
+import type { BarrierFeatures, BarrierModuleOptions } from './barrier-module-options.js';
+import { BarrierSetupError } from './barrier-setup-error.js';
+import { ConfigurableModuleClass, SETUP, type OPTIONS_TYPE } from './barrier.module-definition.js';
+import { getBarrierToken, getBarriersToken, getDoubleBarrierToken } from './barrier.tokens.js';
+
+const DRAIN_MS_DEFAULT = 5_000;
+
+@Module({})
+class BarrierFeatureModule {}
+
+/**
+ * Barriers for the whole application: `Barriers` to inject, and single ones by `forFeature`. It takes the
+ * session of a `ZooKeeperModule`.
+ *
+ * From `onModuleDestroy` on nothing is waited for any more. `beforeApplicationShutdown` waits for the
+ * rounds that go on, at most {@link BarrierModuleOptions.drain}; what is still inside then is lost
+ * (`shutdown`) and its nodes are deleted.
+ *
+ * @example
+ * imports: [
+ *   ZooKeeperModule.forRoot({ servers: 'zk1:2181' }),
+ *   BarrierModule.forRoot(),
+ *   BarrierModule.forFeature({ doubleBarriers: [{ path: 'migrate', quantity: 5 }] }),
+ * ]
+ */
+@Module({})
+export class BarrierModule
+  extends ConfigurableModuleClass
+  implements OnModuleInit, OnModuleDestroy, BeforeApplicationShutdown
+{
+  private readonly setup: RecipeSetup<BarrierModuleOptions>;
+  private readonly drainMs: number;
+
+  constructor(
+    @Optional() @Inject(SETUP) setup: RecipeSetup<BarrierModuleOptions> | undefined,
+    private readonly moduleRef: ModuleRef,
+  ) {
+    super();
+    if (setup === undefined) {
+      throw new BarrierSetupError('import BarrierModule.forRoot(...), not the class BarrierModule');
+    }
+    this.setup = setup;
+    this.drainMs = setup.durationMs('drain') ?? DRAIN_MS_DEFAULT;
+  }
+
+  /** The module with its options, `connection` (of `ZooKeeperModule`), `name` and `isGlobal`. */
+  static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
+    return super.forRoot(options);
+  }
+
+  /**
+   * Single barriers, for `@InjectBarrier()` and `@InjectDoubleBarrier()`. `BarrierModule.forRoot(...)` must be
+   * in the imports, too.
+   *
+   * @throws {BarrierSetupError} A jitter is no duration. A path or a quantity that is none stops the start.
+   */
+  static forFeature({
+    barriers = [],
+    doubleBarriers = [],
+    module,
+  }: BarrierFeatures): DynamicModule {
+    const features: Feature<Barriers>[] = barriers.map((given) => {
+      const { path, jitter } = typeof given === 'string' ? { path: given } : given;
+      const refuse = (problem: string): never => {
+        throw new BarrierSetupError(`BarrierModule.forFeature, barrier "${path}": ${problem}`);
+      };
+      const jitterMs = durationOptionMs('jitter', jitter, refuse);
+      return {
+        token: getBarrierToken(path, module),
+        create: (client) => made(() => client.barrier(path, { jitterMs })),
+      };
+    });
+    for (const { path, quantity } of doubleBarriers) {
+      features.push({
+        token: getDoubleBarrierToken(path, module),
+        create: (client) => made(() => client.double(path, quantity)),
+      });
+    }
+    return featureModule(BarrierFeatureModule, getBarriersToken(module), features);
+  }
+
+  onModuleInit(): void {
+    this.setup.refuseSecondOfName();
+  }
+
+  onModuleDestroy(): void {
+    this.barriers()?.stopEntering();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    const barriers = this.barriers();
+    await barriers?.drain(this.drainMs);
+    await barriers?.close({ reason: 'shutdown' });
+  }
+
+  /** The barriers, unless something else stands under their token, as in tests. */
+  private barriers(): Barriers | null {
+    const barriers: unknown = this.moduleRef.get(getBarriersToken(this.setup.name));
+    return barriers instanceof Barriers ? barriers : null;
+  }
+}
+
+/** @throws {BarrierSetupError} with the message of what `make` throws. */
+function made<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    throw new BarrierSetupError(`BarrierModule.forFeature: ${problem}`, { cause });
+  }
+}

@@ -1,0 +1,243 @@
+import { describe, expect, it } from '@jest/globals';
+import { worstPowerCut } from '@aviary/simulator';
+import { BarrierWorld, SESSION_TIMEOUT_MS, type Service } from './barrier-world.js';
+import { NaiveDoubleBarrier } from './naive-double-barrier.js';
+import { ServerRecord } from './server-record.js';
+
+const SEEDS = Number(process.env.RECIPE_SEEDS ?? 10);
+const FIRST_SEED = Number(process.env.SEED ?? 1);
+const TORMENT_MS = 12_000;
+/** Timers come a turn of the event loop late. */
+const TICK_MS = 5;
+const QUANTITY = 3;
+const DIRECTORY = '/barriers/m';
+
+/** One service that meets the others again and again, and gives up in every way there is. */
+class Member {
+  rounds = 0;
+  stopped = false;
+  readonly tokens: bigint[] = [];
+  readonly violations: string[] = [];
+  readonly errors: Record<string, number> = {};
+  private pausedAtMs = -Infinity;
+
+  constructor(
+    private readonly world: BarrierWorld,
+    readonly service: Service,
+    private readonly record: ServerRecord,
+    private readonly isNaive: boolean,
+  ) {}
+
+  pause(forMs: number): void {
+    const { process } = this.service;
+    process.pause();
+    this.pausedAtMs = Infinity;
+    this.world.world.after(forMs, () => {
+      process.resume();
+      this.pausedAtMs = this.world.world.virtualMs;
+    });
+  }
+
+  async run(): Promise<void> {
+    while (!this.stopped) {
+      try {
+        await (this.isNaive ? this.meetNaively() : this.meet());
+        this.rounds++;
+      } catch (error) {
+        const { name, outcome } = error as { name: string; outcome: string };
+        this.errors[name] = (this.errors[name] ?? 0) + 1;
+        const isLoss = name === 'LeaseLostError';
+        if (outcome !== 'notApplied' && !isLoss && !this.isNaive) {
+          this.violations.push(`${name} has outcome ${outcome}: ${String(error)}`);
+        }
+        await this.sleep(20);
+      }
+    }
+  }
+
+  private async meet(): Promise<void> {
+    const { random, clock } = this.service.process;
+    const barrier = this.service.barriers.double('m', QUANTITY);
+    const kind = random.uint32() % 4;
+    const waitMs = 500 + (random.uint32() % 4_000);
+    const controller = new AbortController();
+    if (kind === 0) clock.setTimer(waitMs / 2, () => controller.abort());
+    const limitMs = kind === 0 ? waitMs / 2 : waitMs;
+    const { signal } = controller;
+    const round = await this.within(limitMs, 'enter', () => barrier.enter({ waitMs, signal }));
+    this.passed(round.token);
+    await this.sleep(random.uint32() % 200);
+    if (random.uint32() % 6 === 0) {
+      await round.abandon();
+      return;
+    }
+    await this.within(waitMs, 'leave', () => round.leave({ waitMs }));
+    if (this.record.members().some((czxid) => czxid < round.token)) {
+      this.violations.push(`${this.service.name} left ${round.token} before the others`);
+    }
+  }
+
+  private async meetNaively(): Promise<void> {
+    const { zk } = this.service;
+    const round = await new NaiveDoubleBarrier(zk, DIRECTORY, QUANTITY).enter();
+    this.passed(round.token);
+    await this.sleep(this.service.process.random.uint32() % 200);
+    await round.leave();
+  }
+
+  /** The round must be one that the server has seen open, and not one from before. */
+  private passed(token: bigint): void {
+    const { name } = this.service;
+    if (this.record.openings.every((opening) => opening.token !== token)) {
+      this.violations.push(`${name} passed with ${token}, at which nothing opened`);
+    }
+    const last = this.tokens.at(-1) ?? 0n;
+    if (token <= last) this.violations.push(`${name} passed with ${token} after ${last}`);
+    this.tokens.push(token);
+  }
+
+  private async within<T>(limitMs: number, what: string, wait: () => Promise<T>): Promise<T> {
+    const startedMs = this.world.world.virtualMs;
+    try {
+      return await wait();
+    } finally {
+      const tookMs = this.world.world.virtualMs - startedMs;
+      if (tookMs > limitMs + TICK_MS && this.pausedAtMs < startedMs) {
+        this.violations.push(`${what} took ${tookMs} ms, although its limit was ${limitMs} ms`);
+      }
+    }
+  }
+
+  private sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.service.process.clock.setTimer(ms, resolve));
+  }
+}
+
+/** Server killed and paused, members paused, cut off and reset, as the seed draws. */
+function torment(world: BarrierWorld, members: readonly Member[], record: ServerRecord): void {
+  const fates = world.world.random.fork('fates');
+  const after = (ms: number, action: () => void) => world.world.after(ms, action);
+  const names = members.map(({ service }) => service.name);
+  for (let at = 500; at < TORMENT_MS; at += fates.between(100, 1_500)) {
+    const victim = members[fates.below(members.length)]!;
+    const { name } = victim.service;
+    const forMs = fates.between(1, 2 * SESSION_TIMEOUT_MS);
+    switch (fates.below(7)) {
+      case 0:
+        after(at, () => reboot(world, record));
+        break;
+      case 1:
+        after(at, () => world.host.process?.pause());
+        after(at + forMs, () => world.host.process?.resume());
+        break;
+      case 2:
+      case 3:
+        after(at, () => victim.pause(forMs));
+        break;
+      case 4:
+        after(at, () => world.world.partition([name], ['server']));
+        after(at + forMs, () => world.world.heal());
+        break;
+      case 5:
+        after(at, () => {
+          const [from, to] = fates.below(2) === 0 ? [name, 'server'] : ['server', name];
+          world.world.cutOneWay(from, to);
+        });
+        after(at + forMs, () => world.world.heal());
+        break;
+      default:
+        after(at, () => names.forEach((to) => world.world.fabric.resetBetween(to, 'server')));
+    }
+  }
+}
+
+/** The record is attached before the new server takes its first write. */
+function reboot(world: BarrierWorld, record: ServerRecord): void {
+  world.boot();
+  const attach = (): void => {
+    if (!record.attach()) world.world.after(0.1, attach);
+  };
+  attach();
+}
+
+/** Never fewer than the quantity, and nobody of an earlier round. */
+function openingsInOrder({ openings }: ServerRecord): string[] {
+  return openings.flatMap(({ token, members }, at) => {
+    const before = openings[at - 1]?.token ?? 0n;
+    const violations: string[] = [];
+    if (members.length < QUANTITY) {
+      violations.push(`the round ${token} opened with ${members.length} members`);
+    }
+    if (members.some((czxid) => czxid < before)) {
+      violations.push(`the round ${token} opened with members of the round ${before}`);
+    }
+    return violations;
+  });
+}
+
+interface Run {
+  readonly violations: readonly string[];
+  readonly openings: number;
+}
+
+/** Services under faults; then everything heals, and nothing may be left of them. */
+async function run(seed: number, isNaive: boolean): Promise<Run> {
+  const world = await BarrierWorld.start({ seed, network: 'swarm' });
+  const record = new ServerRecord(world, DIRECTORY);
+  record.attach();
+  const names = ['ann', 'bob', 'cas', 'dan'].slice(0, QUANTITY + (seed % 2));
+  const members = names.map((name) => new Member(world, world.service(name), record, isNaive));
+  const running = members.map((one) => world.begin(one.service, () => one.run()));
+  torment(world, members, record);
+  await world.pass(TORMENT_MS + 2 * SESSION_TIMEOUT_MS);
+
+  // Liveness: once all is well, everybody meets.
+  world.world.heal();
+  world.host.process?.kill(worstPowerCut);
+  reboot(world, record);
+  const before = members.map(({ rounds }) => rounds);
+  const hasMet = () => members.every(({ rounds }, at) => rounds > before[at]! + 2);
+  if (!isNaive) await world.world.reach(hasMet, { virtualMsMax: 300_000 });
+
+  for (const member of members) member.stopped = true;
+  if (isNaive) return { violations: found(record, members, world), openings: 0 };
+  await world.world.settle(Promise.all(running), { virtualMsMax: 60_000 });
+  await world.pass(2 * SESSION_TIMEOUT_MS);
+  const violations = found(record, members, world);
+  for (const { service } of members) {
+    if (service.zk.watchCount > 0) violations.push(`${service.name} still watches`);
+    if (service.barriers.rounds.length > 0) violations.push(`${service.name} is still inside`);
+  }
+  const left = record.members();
+  if (left.length > 0) violations.push(`nobody stands behind ${left.join()}`);
+  if (world.watchCount > 0) violations.push(`${world.watchCount} watches are left at the server`);
+  return { violations, openings: record.openings.length };
+}
+
+function found(record: ServerRecord, members: readonly Member[], world: BarrierWorld): string[] {
+  const own = members.flatMap(({ violations }) => violations);
+  return [...openingsInOrder(record), ...own, ...world.failures];
+}
+
+const seeds = Array.from({ length: SEEDS }, (_, at) => FIRST_SEED + at);
+
+describe('the double barrier under faults', () => {
+  it.each(seeds)(
+    'opens with enough members of one round, lets all out together, and leaves nothing, SEED=%i',
+    async (seed) => {
+      const { violations, openings } = await run(seed, false);
+      expect(violations).toEqual([]);
+      expect(openings).toBeGreaterThan(3);
+    },
+  );
+
+  it('convicts who passes whenever there is a `ready`, within 20 seeds', async () => {
+    const convicted = new Set<string>();
+    for (let seed = 1; seed <= 20 && convicted.size < 2; seed++) {
+      for (const violation of (await run(seed, true)).violations) {
+        convicted.add(/opened with \d|of the round|passed/.exec(violation)?.[0] ?? violation);
+      }
+    }
+    expect([...convicted].join()).toMatch(/opened with|of the round|passed/);
+  });
+});
