@@ -1,0 +1,98 @@
+import type { ZooKeeperOptions } from '@aviary/client';
+import type { SimulatedProcess } from '@aviary/simulator';
+import {
+  RecipeWorld,
+  type RecipeWorldOptions,
+  type Service as ConnectedService,
+} from '../../../test/recipes/recipe-world.js';
+import { Leaders, type LeaderRole, type LeaderTerm, type LeadersOptions } from '../src/index.js';
+
+export { SESSION_TIMEOUT_MS, STEADY } from '../../../test/recipes/recipe-world.js';
+
+/** A process of a service, with its client and its roles. */
+export interface Service extends ConnectedService {
+  readonly leaders: Leaders;
+  /** The role that the tests contend for. */
+  readonly role: LeaderRole;
+}
+
+/** A server and services that contend for roles, in one simulated world. */
+export class LeaderWorld extends RecipeWorld {
+  static override async start(options: RecipeWorldOptions = {}): Promise<LeaderWorld> {
+    const world = new LeaderWorld(options);
+    await world.startServing();
+    return world;
+  }
+
+  override service(
+    name: string,
+    options: Partial<ZooKeeperOptions> = {},
+    leaderOptions: LeadersOptions = {},
+  ): Service {
+    return this.serviceOf(name, this.world.addHost(name).boot(), options, leaderOptions);
+  }
+
+  override async connected(
+    name: string,
+    options: Partial<ZooKeeperOptions> = {},
+    leaderOptions: LeadersOptions = {},
+  ): Promise<Service> {
+    const service = this.service(name, options, leaderOptions);
+    await this.in(service, () => service.zk.connect());
+    return service;
+  }
+
+  override serviceOf(
+    name: string,
+    process: SimulatedProcess,
+    options: Partial<ZooKeeperOptions> = {},
+    leaderOptions: LeadersOptions = {},
+  ): Service {
+    const service = super.serviceOf(name, process, options);
+    const { zk, log } = service;
+    const leaders = new Leaders(zk, { identity: name, log, ...leaderOptions });
+    return { ...service, leaders, role: leaders.role('a') };
+  }
+
+  /** Lets them campaign one after the other, so that they stand in this order. */
+  async campaign(...services: Service[]): Promise<void> {
+    for (const { role, process } of services) {
+      process.run(() => role.campaign());
+      while (!(await this.ids()).includes(role.id)) await this.pass(20);
+    }
+  }
+
+  /** Waits until the service leads. */
+  async leading({ role }: Service, virtualMsMax = 60_000): Promise<LeaderTerm> {
+    await this.world.reach(() => role.term !== null, { virtualMsMax });
+    return role.term!;
+  }
+
+  /** The nodes of those who take part, in the order of their numbers. */
+  async nodes(): Promise<string[]> {
+    const names = await this.look(async (zk) => {
+      const found = await zk.exists('/leaders/a');
+      return found === null ? [] : (await zk.children('/leaders/a')).children;
+    });
+    return [...names].sort((one, other) => one.slice(-10).localeCompare(other.slice(-10)));
+  }
+
+  /** What they call themselves, in the same order. */
+  async ids(): Promise<string[]> {
+    const names = await this.nodes();
+    return this.look(async (zk) => {
+      const read = names.map(async (name) => (await zk.get(`/leaders/a/${name}`)).data);
+      return (await Promise.all(read)).map(String);
+    });
+  }
+}
+
+/** What a promise is rejected with. */
+export async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  throw new Error('the promise was not rejected');
+}
