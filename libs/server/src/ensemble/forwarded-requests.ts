@@ -94,13 +94,10 @@ export class ForwardedRequests {
     const at = body.position;
     const session = new Session(sessionHigh, sessionLow, body.int());
     body.position = at;
-    const owner: WriteOwner = {
-      onWritten: () => {
-        this.authority.sessions.add(session);
-        this.homes.set(session, link);
-      },
-    };
-    this.writes.submit(OpCode.createSession, body, origin, owner, nowMs);
+    this.writes.submit(OpCode.createSession, body, origin, null, nowMs);
+    // Others may commit and serve it before it is applied here, where the disk may be slower.
+    this.authority.sessions.add(session);
+    this.homes.set(session, link);
   }
 
   private sync(link: LearnerLink): void {
