@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { statResponse } from '@aviary/protocol';
+import { LIMITS_DEFAULT } from '@aviary/server';
 import {
   create,
   createEphemeral,
@@ -45,6 +46,37 @@ describe('a client of a member that loses its leader', () => {
       const { world, leader, client } = await clientOfSurvivor(seed);
       client.send(...Array.from({ length: FLIGHT }, (_, i) => setData('/counter', `${i}`)));
       await killAt(leader, seed % 2 === 0 ? 1 : 0, world);
+      const versions = (await client.replies(FLIGHT)).map(versionOf);
+      expect(versions).toEqual(Array.from({ length: FLIGHT }, (_, i) => i + 1));
+      expect(client.isClosed).toBe(false);
+    },
+  );
+
+  it('gets them also where it has sent more than may be under way', async () => {
+    const { world, leader, client } = await clientOfSurvivor();
+    const count = LIMITS_DEFAULT.outstandingPerConnectionMax + 500;
+    client.send(...Array.from({ length: count }, (_, i) => setData('/counter', `${i}`)));
+    await killAt(leader, 1, world);
+    const versions = (await client.replies(count)).map(versionOf);
+    expect(versions).toEqual(Array.from({ length: count }, (_, i) => i + 1));
+  });
+
+  it.each([1, 2, 3, 4])(
+    'waits for the next but one if the next is lost, too (seed %i)',
+    async (seed) => {
+      const world = await EnsembleWorld.start({ seed, voters: [1, 2, 3, 4, 5] });
+      const survivor = world.member(1);
+      const { leader } = world;
+      const client = await world.session(survivor);
+      await client.done(create('/counter'));
+      client.send(...Array.from({ length: FLIGHT }, (_, i) => setData('/counter', `${i}`)));
+      await killAt(leader, 1, world);
+      const heirs = [2, 3, 4, 5].map((id) => world.member(id)).filter((each) => each !== leader);
+      const opens = ({ isAlive, server }: TestMember) => isAlive && server.epochs.current > 1;
+      await world.reach(() => heirs.some(opens));
+      const heir = heirs.find(opens)!;
+      expect(survivor.server.mode).toBe('looking');
+      heir.kill();
       const versions = (await client.replies(FLIGHT)).map(versionOf);
       expect(versions).toEqual(Array.from({ length: FLIGHT }, (_, i) => i + 1));
       expect(client.isClosed).toBe(false);
