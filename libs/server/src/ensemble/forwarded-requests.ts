@@ -23,7 +23,8 @@ const NO_BYTES = new Uint8Array(0);
  */
 export class ForwardedRequests {
   /** The learner that a session belongs to: the one that its client came to last. */
-  private readonly homes = new Map<Session, LearnerLink>();
+  private readonly homes = new WeakMap<Session, LearnerLink>();
+  private readonly gone = new WeakSet<LearnerLink>();
   private readonly body = new JuteReader(NO_BYTES);
   private readonly principals: PrincipalCache;
   /** Of the request at hand: what is made of it keeps none of this. */
@@ -71,7 +72,7 @@ export class ForwardedRequests {
 
   /** The learner is gone: its sessions are nobody's until their clients come somewhere. */
   forget(link: LearnerLink): void {
-    for (const [session, home] of this.homes) if (home === link) this.homes.delete(session);
+    this.gone.add(link);
   }
 
   private createSession(
@@ -112,7 +113,7 @@ export class ForwardedRequests {
     if (session === undefined || session.isClosing) return ErrorCode.sessionExpired;
     const home = this.homes.get(session);
     if (session.connection !== null) return ErrorCode.sessionMoved;
-    if (home === undefined) this.homes.set(session, link);
+    if (home === undefined || this.gone.has(home)) this.homes.set(session, link);
     else if (home !== link) return ErrorCode.sessionMoved;
     this.authority.sessions.touch(session, nowMs);
     return this.authority.refusalOf(type);
@@ -124,10 +125,7 @@ export class ForwardedRequests {
     if (session === undefined) return null;
     session.isClosing = true;
     return {
-      onWritten: () => {
-        this.homes.delete(session);
-        this.context.sessionEnded(session);
-      },
+      onWritten: () => this.context.sessionEnded(session),
     };
   }
 }
