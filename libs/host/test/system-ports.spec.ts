@@ -78,6 +78,24 @@ describe('SystemClock', () => {
 describe('SystemRandom', () => {
   const random = new SystemRandom();
 
+  it('gives no byte twice, whatever is asked for in between', () => {
+    const draws = Array.from({ length: 2_000 }, (_, at) => {
+      const id = Buffer.from(random.bytes(16)).toString('hex');
+      if (at % 3 === 0) random.uint32();
+      expect(random.bytes(at % 200)).toHaveLength(at % 200);
+      return id;
+    });
+    expect(new Set(draws).size).toBe(draws.length);
+  });
+
+  it('gives bytes that nobody else can change', () => {
+    const first = random.bytes(8);
+    const before = Buffer.from(first).toString('hex');
+    random.bytes(8).fill(0);
+    expect(first.buffer.byteLength).toBe(8);
+    expect(Buffer.from(first).toString('hex')).toBe(before);
+  });
+
   it('draws numbers of 32 bits that use all of them', () => {
     let or = 0;
     let and = -1;
