@@ -2,7 +2,7 @@
 export { ForeignContenderError, Lease, LeaseLostError } from '@aviary/coordination';
 export type { ContenderView, ForeignName, LossReason } from '@aviary/coordination';
 export { LockClient } from './core/lock-client.js';
-export type { AcquireOptions, LockClientOptions } from './core/lock-client.js';
+export type { AcquireOptions, LockClientOptions, PermitOptions } from './core/lock-client.js';
 export {
   LockBusyError,
   LocksClosedError,
@@ -10,6 +10,10 @@ export {
   LockUnavailableError,
 } from './core/lock-errors.js';
 export type { LockView } from './core/lock-view.js';
+export { LeaseGroup } from './core/lease-group.js';
+export type { LockLayout, LockMode } from './core/lock-layout.js';
+export type { LockRequest } from './core/multi-acquisition.js';
+export { SemaphoreLimitError } from './core/semaphore-limit.js';
 export { WriteLease } from './core/write-lease.js';
 export type { BusyCall, LostCall, OnBusy, OnLost } from './nest/call-policy.js';
 export { DistributedLock } from './nest/distributed-lock.decorator.js';

@@ -10,8 +10,12 @@ import {
 } from '@aviary/coordination';
 import { LOCK_ERRORS, LocksClosedError } from './lock-errors.js';
 import { rulesOf, type LayoutRules, type LockLayout, type LockMode } from './lock-layout.js';
+import { LeaseGroup } from './lease-group.js';
 import { inspectLock, type LockView } from './lock-view.js';
+import { acquireInOrder, type LockRequest } from './multi-acquisition.js';
+import { PermitAcquisition } from './permit-acquisition.js';
 import { revokeContender, revokeHolders } from './revocation.js';
+import { FixedLimit, LiveLimit, RecordedLimit, type SemaphoreLimit } from './semaphore-limit.js';
 import { WriteLease } from './write-lease.js';
 
 /** How a {@link LockClient} behaves. Times are in milliseconds. */
@@ -49,6 +53,16 @@ export interface AcquireOptions {
   readonly signal?: AbortSignal | undefined;
   /** The lease is lost (`maxHold`) after this time. Unset: no limit. */
   readonly maxHoldMs?: number | undefined;
+}
+
+/** How a permit is waited for and held. */
+export interface PermitOptions extends AcquireOptions {
+  /**
+   * How many permits there are: a number that all who use the semaphore agree on; or the path of a
+   * node with a number (decimal text, or Curator's `SharedCount`), which may change at any time. Fewer
+   * than are out: they stay out, and nobody gets one before enough have come back.
+   */
+  readonly limit: number | string;
 }
 
 /** An attempt that is under way. */
@@ -160,6 +174,64 @@ export class LockClient {
   }
 
   /**
+   * Takes one of the permits of a semaphore, of which so many are out at a time as its limit says:
+   * Curator's `InterProcessSemaphoreV2`.
+   *
+   * Those who wait are served in the order of their arrival, and only the first of them looks at the
+   * permits that are out. Without contention it takes three round trips, the release one.
+   *
+   * @throws as {@link acquire}. @throws {SemaphoreLimitError}
+   */
+  async acquirePermit(path: string, options: PermitOptions): Promise<Lease> {
+    const [lease] = await this.permits(path, 1, options);
+    if (lease === undefined) throw new Error('an attempt to take one permit brought none');
+    return lease;
+  }
+
+  /**
+   * As {@link acquirePermit}, for several permits: all or none. They are released together, or one by
+   * one.
+   */
+  async acquirePermits(
+    path: string,
+    quantity: number,
+    options: PermitOptions,
+  ): Promise<LeaseGroup> {
+    return new LeaseGroup(this.zk, await this.permits(path, quantity, options));
+  }
+
+  /**
+   * Takes several locks, all or none, in the order of their paths: who takes the same ones so never
+   * waits for somebody who waits for him. `waitMs` is for all of them together.
+   *
+   * @param locks Paths of mutexes, or what else is wanted of which lock.
+   * @throws as {@link acquire}, for the one that could not be had. All others are released.
+   * @throws {AggregateError} More than that happened: one that was held already was lost meanwhile.
+   * @throws {InvalidArgumentError} None, or one of them twice.
+   */
+  async acquireAll(
+    locks: readonly (string | LockRequest)[],
+    options: AcquireOptions = {},
+  ): Promise<LeaseGroup> {
+    const requests = locks.map((lock): LockRequest => {
+      const { path, mode } = typeof lock === 'string' ? { path: lock } : lock;
+      return { path: this.pathOf(path), mode };
+    });
+    if (requests.length === 0)
+      throw new InvalidArgumentError('acquireAll: there is no lock to take');
+    const { waitMs, signal } = options;
+    checkMs('waitMs', waitMs);
+    const leases = await acquireInOrder(requests, {
+      clock: this.zk.clock,
+      waitMs,
+      signal,
+      acquire: ({ path, mode = 'mutex' }, limits) =>
+        this.run(new Acquisition(this.terms(mode, path, { ...options, ...limits }))),
+    });
+    return new LeaseGroup(this.zk, leases);
+  }
+
+  /**
    * Who holds a lock and who waits for it, as the servers know it. Its kind is seen by its contenders.
    *
    * @throws what the client's reads throw.
@@ -191,6 +263,35 @@ export class LockClient {
     const problem = absolute === '/' ? 'the root cannot be a lock' : pathProblem(absolute);
     if (problem !== null) throw new InvalidPathError(`acquire: ${problem}`, { path });
     return absolute;
+  }
+
+  private async permits(
+    path: string,
+    quantity: number,
+    options: PermitOptions,
+  ): Promise<readonly Lease[]> {
+    const absolute = this.pathOf(path);
+    const { rules } = this;
+    if (!(Number.isInteger(quantity) && quantity > 0)) {
+      throw new InvalidArgumentError(`quantity must be a number from 1 up, not ${quantity}`);
+    }
+    const limit = this.limitOf(absolute, options.limit);
+    if (typeof options.limit === 'number' && quantity > options.limit) {
+      throw new InvalidArgumentError(`${quantity} permits of ${options.limit} can never be had`);
+    }
+    const terms = this.terms('mutex', absolute, options);
+    return this.run(new PermitAcquisition({ ...terms, noun: 'semaphore', rules, quantity, limit }));
+  }
+
+  private limitOf(path: string, limit: number | string): SemaphoreLimit {
+    if (typeof limit === 'string') return new LiveLimit(this.zk, path, this.pathOf(limit));
+    if (!(Number.isInteger(limit) && limit > 0 && limit <= 0x7fff_ffff)) {
+      throw new InvalidArgumentError(
+        `limit must be a number of permits from 1 up, or the path of a node, not ${String(limit)}`,
+      );
+    }
+    const isRecorded = this.rules.layout === 'kazoo';
+    return isRecorded ? new RecordedLimit(this.zk, path, limit) : new FixedLimit(limit);
   }
 
   private terms(mode: LockMode, path: string, options: AcquireOptions): AcquisitionTerms {
