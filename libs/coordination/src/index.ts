@@ -40,3 +40,15 @@ export { TreeSnapshot } from './trees/tree-snapshot.js';
 export type { TreeNode, TreeProblem } from './trees/tree-snapshot.js';
 export { Trees } from './trees/trees.js';
 export type { CachedTree, DirectoryView, TreeOptions } from './trees/trees.js';
+export { Presence } from './presence/presence.js';
+export type { PresenceTerms } from './presence/presence.js';
+export { AlreadyPresentError, PresenceLeftError } from './presence/presence-state.js';
+export type {
+  Joined,
+  Joining,
+  PresenceConflict,
+  PresenceLeft,
+  PresenceLost,
+  PresenceState,
+  PresenceSuspended,
+} from './presence/presence-state.js';
