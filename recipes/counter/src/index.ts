@@ -14,3 +14,16 @@ export { IdBlocks } from './core/id-blocks.js';
 export type { IdBlock } from './core/id-blocks.js';
 export { SharedValue } from './core/shared-value.js';
 export type { ValueChange, VersionedValue } from './core/shared-value.js';
+export type {
+  CounterFeature,
+  CounterModuleOptions,
+  CounterOptionsFactory,
+} from './nest/counter-module-options.js';
+export { CounterSetupError } from './nest/counter-setup-error.js';
+export { CounterModule } from './nest/counter.module.js';
+export {
+  getCountersToken,
+  getCounterToken,
+  InjectCounter,
+  InjectCounters,
+} from './nest/counter.tokens.js';

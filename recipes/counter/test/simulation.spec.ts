@@ -1,0 +1,217 @@
+import { describe, expect, it } from '@jest/globals';
+import { worstPowerCut } from '@aviary/simulator';
+import { torment } from '../../../test/recipes/torment.js';
+import type { AtomicCounter, CounterChange } from '../src/index.js';
+import { CounterWorld, SESSION_TIMEOUT_MS, type Service } from './counter-world.js';
+
+const SEEDS = Number(process.env.RECIPE_SEEDS ?? 10);
+const FIRST_SEED = Number(process.env.SEED ?? 1);
+const TORMENT_MS = 10_000;
+/** Timers come a turn of the event loop late. */
+const TICK_MS = 5;
+
+/** How a service counts. The last two are mistakes, which must be found. */
+type Way = 'right' | 'repeats what is ambiguous' | 'writes without comparing';
+
+/** One service that counts, and keeps the books of what it was told. */
+class Accountant {
+  acknowledged = 0n;
+  ambiguous = 0n;
+  changes = 0;
+  stopped = false;
+  readonly ids: bigint[] = [];
+  readonly seen: bigint[] = [];
+  readonly violations: string[] = [];
+  private readonly counter: AtomicCounter<bigint>;
+  private pausedAtMs = -Infinity;
+
+  constructor(
+    private readonly world: CounterWorld,
+    readonly service: Service,
+    private readonly way: Way,
+  ) {
+    this.counter = service.counters.int64('a');
+  }
+
+  pause(forMs: number): void {
+    const { process } = this.service;
+    process.pause();
+    this.pausedAtMs = Infinity;
+    this.world.world.after(forMs, () => {
+      process.resume();
+      this.pausedAtMs = this.world.world.virtualMs;
+    });
+  }
+
+  async run(): Promise<void> {
+    const subscription = this.counter.value$.subscribe((value) => this.seen.push(value));
+    const ids = this.service.counters.block('ids', 3);
+    while (!this.stopped) {
+      try {
+        await this.add(BigInt(1 + this.below(5)));
+        if (this.below(3) === 0) this.ids.push(await ids.next({ waitMs: 500 }));
+      } catch (error) {
+        const { name, outcome } = error as { name: string; outcome: string };
+        const isMistake = this.way === 'writes without comparing';
+        if (outcome !== 'notApplied' && !isMistake) {
+          this.violations.push(`${name} has outcome ${outcome}: ${String(error)}`);
+        }
+      }
+      await this.sleep(this.below(60));
+    }
+    subscription.unsubscribe();
+    await this.service.counters.close();
+  }
+
+  private async add(delta: bigint): Promise<void> {
+    if (this.way === 'writes without comparing') return this.addBlindly(delta);
+    for (;;) {
+      const change = await this.timed(100 + this.below(2_000), (waitMs) =>
+        this.counter.add(delta, { waitMs }),
+      );
+      if (change.ambiguous) {
+        if (this.way === 'repeats what is ambiguous') continue;
+        this.ambiguous += delta;
+      } else {
+        this.acknowledged += delta;
+        this.changes++;
+      }
+      return;
+    }
+  }
+
+  private async addBlindly(delta: bigint): Promise<void> {
+    const value = (await this.counter.get()) + delta;
+    const data = Buffer.alloc(8);
+    data.writeBigInt64BE(value);
+    await this.service.zk.set('/counters/a', data);
+    this.acknowledged += delta;
+    this.changes++;
+  }
+
+  private async timed(
+    waitMs: number,
+    call: (waitMs: number) => Promise<CounterChange<bigint>>,
+  ): Promise<CounterChange<bigint>> {
+    const startedMs = this.world.world.virtualMs;
+    try {
+      return await call(waitMs);
+    } finally {
+      const tookMs = this.world.world.virtualMs - startedMs;
+      if (tookMs > waitMs + TICK_MS && this.pausedAtMs < startedMs) {
+        this.violations.push(`add took ${tookMs} ms, although its limit was ${waitMs} ms`);
+      }
+    }
+  }
+
+  private below(limit: number): number {
+    return this.service.process.random.uint32() % limit;
+  }
+
+  private sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.service.process.clock.setTimer(ms, resolve));
+  }
+}
+
+interface Run {
+  readonly violations: readonly string[];
+  readonly changes: number;
+  readonly ambiguous: bigint;
+}
+
+/** Three services under faults, one of them without receipts; then everything heals, and it is counted. */
+async function run(seed: number, way: Way): Promise<Run> {
+  const world = await CounterWorld.start({ seed, network: 'swarm' });
+  const services = [
+    world.service('ann'),
+    world.service('bob'),
+    world.service('cas', {}, { receipts: seed % 2 === 0 ? false : undefined, tries: 3 }),
+  ];
+  await world.look((zk) => zk.ensurePath('/counters/a'));
+  const accountants = services.map((service) => new Accountant(world, service, way));
+  const running = accountants.map((one) => world.begin(one.service, () => one.run()));
+  torment(world, services, TORMENT_MS, ({ name }, forMs) =>
+    accountants.find(({ service }) => service.name === name)?.pause(forMs),
+  );
+  await world.pass(TORMENT_MS + 2 * SESSION_TIMEOUT_MS);
+
+  world.world.heal();
+  world.host.process?.kill(worstPowerCut);
+  world.boot();
+  const before = accountants.map(({ changes }) => changes);
+  const counts = () => accountants.every(({ changes }, at) => changes > before[at]! + 2);
+  await world.world.reach(counts, { virtualMsMax: 300_000 });
+  for (const accountant of accountants) accountant.stopped = true;
+  await world.world.settle(Promise.all(running), { virtualMsMax: 60_000 });
+  await world.pass(2 * SESSION_TIMEOUT_MS);
+
+  const violations = accountants.flatMap((one) => one.violations);
+  const total = (pick: (one: Accountant) => bigint) =>
+    accountants.reduce((sum, one) => sum + pick(one), 0n);
+  const acknowledged = total((one) => one.acknowledged);
+  const ambiguous = total((one) => one.ambiguous);
+  const [onlooker] = services;
+  const value = await world.in(onlooker!, () => onlooker!.counters.int64('a').get());
+  if (value < acknowledged || value > acknowledged + ambiguous) {
+    violations.push(`${value} is not from ${acknowledged} to ${acknowledged + ambiguous}`);
+  }
+  violations.push(...(await leftovers(world, accountants)), ...booksOf(accountants, value));
+  if (await world.look((zk) => zk.exists('/counters/a-lock'))) violations.push('a lock is left');
+  const changes = accountants.reduce((sum, one) => sum + one.changes, 0);
+  return { violations: [...violations, ...world.failures], changes, ambiguous };
+}
+
+function booksOf(accountants: readonly Accountant[], value: bigint): string[] {
+  const violations: string[] = [];
+  const ids = accountants.flatMap((one) => one.ids);
+  if (new Set(ids).size < ids.length) violations.push('an id was given twice');
+  for (const { seen, service } of accountants) {
+    const isRising = seen.every((one, at) => at === 0 || one > seen[at - 1]!);
+    if (!isRising) violations.push(`${service.name} saw the value go back: ${seen.join()}`);
+    if (seen.some((one) => one > value)) violations.push(`${service.name} saw more than there is`);
+  }
+  return violations;
+}
+
+async function leftovers(
+  world: CounterWorld,
+  accountants: readonly Accountant[],
+): Promise<string[]> {
+  const violations = accountants.flatMap(({ service }) =>
+    service.zk.watchCount > 0 ? [`${service.name} still watches`] : [],
+  );
+  if (world.watchCount > 0) violations.push(`${world.watchCount} watches are left at the server`);
+  const isThere = world.port.tree.findText('/counters/_receipts') !== -1;
+  const left = isThere ? await world.children('/counters/_receipts') : [];
+  if (left.length > 0) violations.push(`receipts are left: ${left.join()}`);
+  return violations;
+}
+
+async function firstFound(way: Way): Promise<string> {
+  for (let seed = 1; seed <= 40; seed++) {
+    const { violations } = await run(seed, way);
+    if (violations.length > 0) return violations.join();
+  }
+  return '';
+}
+
+const seeds = Array.from({ length: SEEDS }, (_, at) => FIRST_SEED + at);
+
+describe('counters under faults', () => {
+  it.each(seeds)(
+    'have what was acknowledged, and no more than what is ambiguous, SEED=%i',
+    async (seed) => {
+      const { violations, changes } = await run(seed, 'right');
+      expect(violations).toEqual([]);
+      expect(changes).toBeGreaterThan(30);
+    },
+  );
+
+  it('convict callers that repeat what is ambiguous, within 40 seeds', async () => {
+    expect(await firstFound('repeats what is ambiguous')).toMatch(/is not from/);
+  });
+
+  it('convict callers that write without comparing, within 40 seeds', async () => {
+    expect(await firstFound('writes without comparing')).toMatch(/is not from/);
+  });
+});
