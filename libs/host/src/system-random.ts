@@ -12,7 +12,9 @@ export class SystemRandom implements Random {
   private used = 0;
 
   uint32(): number {
-    return this.pool.readUInt32BE(this.draw(4));
+    // First: it may replace the pool.
+    const start = this.draw(4);
+    return this.pool.readUInt32BE(start);
   }
 
   bytes(length: number): Uint8Array {

@@ -78,6 +78,10 @@ describe('SystemClock', () => {
 describe('SystemRandom', () => {
   const random = new SystemRandom();
 
+  it('begins with a number', () => {
+    for (let at = 0; at < 3; at++) expect(new SystemRandom().uint32()).toBeLessThan(2 ** 32);
+  });
+
   it('gives no byte twice, whatever is asked for in between', () => {
     const draws = Array.from({ length: 2_000 }, (_, at) => {
       const id = Buffer.from(random.bytes(16)).toString('hex');
