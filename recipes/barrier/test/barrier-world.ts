@@ -16,10 +16,18 @@ export interface Service extends ConnectedService {
 
 /** A server and services that meet at barriers, in one simulated world. */
 export class BarrierWorld extends RecipeWorld {
+  /** Called when a server was started. */
+  onBoot: () => void = () => undefined;
+
   static override async start(options: RecipeWorldOptions = {}): Promise<BarrierWorld> {
     const world = new BarrierWorld(options);
     await world.startServing();
     return world;
+  }
+
+  override boot(): void {
+    super.boot();
+    this.onBoot();
   }
 
   override service(name: string, options: Partial<ZooKeeperOptions> = {}): Service {

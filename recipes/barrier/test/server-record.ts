@@ -40,7 +40,8 @@ export class ServerRecord {
   }
 
   /** The czxids of the members that are inside now. */
-  members(tree = this.world.port.tree): bigint[] {
+  members(tree = this.watched): bigint[] {
+    if (tree === null) return [];
     const directory = tree.findText(this.path);
     if (directory === -1) return [];
     const ready = tree.findText(`${this.path}/ready`);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { worstPowerCut } from '@aviary/simulator';
+import { torment } from '../../../test/recipes/torment.js';
 import { BarrierWorld, SESSION_TIMEOUT_MS, type Service } from './barrier-world.js';
 import { NaiveDoubleBarrier } from './naive-double-barrier.js';
 import { ServerRecord } from './server-record.js';
@@ -113,51 +114,9 @@ class Member {
   }
 }
 
-/** Server killed and paused, members paused, cut off and reset, as the seed draws. */
-function torment(world: BarrierWorld, members: readonly Member[], record: ServerRecord): void {
-  const fates = world.world.random.fork('fates');
-  const after = (ms: number, action: () => void) => world.world.after(ms, action);
-  const names = members.map(({ service }) => service.name);
-  for (let at = 500; at < TORMENT_MS; at += fates.between(100, 1_500)) {
-    const victim = members[fates.below(members.length)]!;
-    const { name } = victim.service;
-    const forMs = fates.between(1, 2 * SESSION_TIMEOUT_MS);
-    switch (fates.below(7)) {
-      case 0:
-        after(at, () => reboot(world, record));
-        break;
-      case 1:
-        after(at, () => world.host.process?.pause());
-        after(at + forMs, () => world.host.process?.resume());
-        break;
-      case 2:
-      case 3:
-        after(at, () => victim.pause(forMs));
-        break;
-      case 4:
-        after(at, () => world.world.partition([name], ['server']));
-        after(at + forMs, () => world.world.heal());
-        break;
-      case 5:
-        after(at, () => {
-          const [from, to] = fates.below(2) === 0 ? [name, 'server'] : ['server', name];
-          world.world.cutOneWay(from, to);
-        });
-        after(at + forMs, () => world.world.heal());
-        break;
-      default:
-        after(at, () => names.forEach((to) => world.world.fabric.resetBetween(to, 'server')));
-    }
-  }
-}
-
 /** The record is attached before the new server takes its first write. */
-function reboot(world: BarrierWorld, record: ServerRecord): void {
-  world.boot();
-  const attach = (): void => {
-    if (!record.attach()) world.world.after(0.1, attach);
-  };
-  attach();
+function attachTo(world: BarrierWorld, record: ServerRecord): void {
+  if (!record.attach()) world.world.after(0.1, () => attachTo(world, record));
 }
 
 /** Never fewer than the quantity, and nobody of an earlier round. */
@@ -185,16 +144,20 @@ async function run(seed: number, isNaive: boolean): Promise<Run> {
   const world = await BarrierWorld.start({ seed, network: 'swarm' });
   const record = new ServerRecord(world, DIRECTORY);
   record.attach();
+  world.onBoot = () => attachTo(world, record);
   const names = ['ann', 'bob', 'cas', 'dan'].slice(0, QUANTITY + (seed % 2));
   const members = names.map((name) => new Member(world, world.service(name), record, isNaive));
   const running = members.map((one) => world.begin(one.service, () => one.run()));
-  torment(world, members, record);
+  const services = members.map(({ service }) => service);
+  torment(world, services, TORMENT_MS, (victim, forMs) => {
+    members.find(({ service }) => service === victim)?.pause(forMs);
+  });
   await world.pass(TORMENT_MS + 2 * SESSION_TIMEOUT_MS);
 
   // Liveness: once all is well, everybody meets.
   world.world.heal();
   world.host.process?.kill(worstPowerCut);
-  reboot(world, record);
+  world.boot();
   const before = members.map(({ rounds }) => rounds);
   const hasMet = () => members.every(({ rounds }, at) => rounds > before[at]! + 2);
   if (!isNaive) await world.world.reach(hasMet, { virtualMsMax: 300_000 });
