@@ -1,18 +1,30 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compileJava, curatorClasspath, pythonWithKazoo } from '../installed.js';
 import { Program } from '../programs.js';
-import { temporaryDirectory } from '../servers.js';
 
 /** Longer than any order here takes that does not wait for others for ever. */
 const PATIENCE_MS = 30_000;
 
-let javaClasses: Promise<string> | null = null;
+/** Where compiled classes are kept from one test file to the next. */
+const COMPILED = fileURLToPath(
+  new URL('../../../node_modules/.cache/aviary-interop', import.meta.url),
+);
 
+/** The classes of `CuratorPeer.java`, compiled if its text is new. */
 async function compiledJava(): Promise<string> {
-  const directory = temporaryDirectory();
   const source = fileURLToPath(new URL('CuratorPeer.java', import.meta.url));
-  await compileJava(source, directory);
-  return directory;
+  const text = createHash('sha256').update(readFileSync(source)).digest('hex');
+  const classes = join(COMPILED, `curator-peer-${text.slice(0, 16)}`);
+  if (existsSync(classes)) return classes;
+  mkdirSync(COMPILED, { recursive: true });
+  const unfinished = mkdtempSync(join(COMPILED, 'unfinished-'));
+  await compileJava(source, unfinished);
+  if (existsSync(classes)) rmSync(unfinished, { recursive: true });
+  else renameSync(unfinished, classes);
+  return classes;
 }
 
 /** An object of a foreign recipe, in a peer. */
@@ -38,8 +50,7 @@ export class Peer {
 
   /** Java with Curator's recipes; what its parts do stands in `CuratorPeer.java`. */
   static async curator(hosts: string): Promise<Peer> {
-    javaClasses ??= compiledJava();
-    const classpath = `${curatorClasspath()}:${await javaClasses}`;
+    const classpath = `${curatorClasspath()}:${await compiledJava()}`;
     const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=off';
     const args = ['-XX:TieredStopAtLevel=1', quiet, '-cp', classpath, 'CuratorPeer', hosts];
     return Peer.connected('Curator', Program.start('java', args));
