@@ -14,6 +14,7 @@ export { LeaseGroup } from './core/lease-group.js';
 export type { LockLayout, LockMode } from './core/lock-layout.js';
 export type { LockRequest } from './core/multi-acquisition.js';
 export { SemaphoreLimitError } from './core/semaphore-limit.js';
+export type { Deadlock, DeadlockStep, Wait, WaitGraph } from './core/wait-graph.js';
 export { WriteLease } from './core/write-lease.js';
 export type { BusyCall, LostCall, OnBusy, OnLost } from './nest/call-policy.js';
 export { DistributedLock } from './nest/distributed-lock.decorator.js';

@@ -11,11 +11,13 @@ import {
 import { LOCK_ERRORS, LocksClosedError } from './lock-errors.js';
 import { rulesOf, type LayoutRules, type LockLayout, type LockMode } from './lock-layout.js';
 import { LeaseGroup } from './lease-group.js';
+import { surveyWaits } from './lock-survey.js';
 import { inspectLock, type LockView } from './lock-view.js';
 import { acquireInOrder, type LockRequest } from './multi-acquisition.js';
 import { PermitAcquisition } from './permit-acquisition.js';
 import { revokeContender, revokeHolders } from './revocation.js';
 import { FixedLimit, LiveLimit, RecordedLimit, type SemaphoreLimit } from './semaphore-limit.js';
+import type { Deadlock, WaitGraph } from './wait-graph.js';
 import { WriteLease } from './write-lease.js';
 
 /** How a {@link LockClient} behaves. Times are in milliseconds. */
@@ -238,6 +240,25 @@ export class LockClient {
    */
   async inspect(path: string): Promise<LockView> {
     return inspectLock(this.zk, this.pathOf(path), this.rules);
+  }
+
+  /**
+   * Who waits for whom at all locks and semaphores below `root`, other clients' included, and the
+   * circles among them.
+   *
+   * What counts is the session: a process that takes locks in several places at once may be in such a
+   * circle although each of its parts will go on.
+   *
+   * @param path Where to look. Default: the {@link LockClientOptions.root}.
+   * @throws what the client's reads throw.
+   */
+  async waitGraph(path?: string): Promise<WaitGraph> {
+    return surveyWaits(this.zk, path === undefined ? this.root : this.pathOf(path));
+  }
+
+  /** The circles of the {@link waitGraph}: those in them wait for ever, unless one of them gives up. */
+  async deadlocks(path?: string): Promise<readonly Deadlock[]> {
+    return (await this.waitGraph(path)).deadlocks;
   }
 
   /**
