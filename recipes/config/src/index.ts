@@ -32,3 +32,22 @@ export type {
   ReadyOptions,
 } from './core/live-config.js';
 export type { ConfigSchema } from './core/schema.js';
+export type { ConfigPath, ConfigValues } from './nest/config-definition.js';
+export { ConfigHealthIndicator } from './nest/config-health.indicator.js';
+export type {
+  ConfigBridge,
+  ConfigFeature,
+  ConfigModuleOptions,
+  ConfigOptionsFactory,
+} from './nest/config-module-options.js';
+export { ConfigSetupError } from './nest/config-setup-error.js';
+export { ConfigWatch } from './nest/config-watch.decorator.js';
+export type { ConfigWatchOptions } from './nest/config-watch.decorator.js';
+export { ConfigWatchModule } from './nest/config-watch.module.js';
+export {
+  InjectConfig,
+  InjectConfigs,
+  getConfigToken,
+  getConfigsToken,
+} from './nest/config.tokens.js';
+export { OnConfigChange } from './nest/on-config-change.decorator.js';

@@ -15,9 +15,9 @@ beforeEach(async () => {
 
 const publish = (value: unknown, options: object = {}, service = ann) =>
   world.in(service, () => service.configs.publish('pricing', value, options));
-const history = async () => {
+const history = async (): Promise<[number | null, unknown][]> => {
   const versions = await world.in(bob, () => bob.configs.history('pricing'));
-  return versions.map(({ version, data }) => [version.number, JSON.parse(String(data))]);
+  return versions.map(({ version, data }) => [version.number, JSON.parse(String(data)) as unknown]);
 };
 const data = async () =>
   JSON.parse(String((await world.look((zk) => zk.get('/config/pricing'))).data)) as unknown;

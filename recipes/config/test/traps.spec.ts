@@ -67,6 +67,7 @@ describe('T1 and T21: a publication whose answer is lost', () => {
     const publishing = world.begin(ann, () => ann.configs.publish('pricing', { vat: 0.2 }));
     // Written at the server, and the answer does not come through.
     await world.pass(31);
+    resetAnn();
     world.world.partition(['ann'], ['server']);
     await world.pass(20);
     const others = await world.in(bob, () => bob.configs.publish('pricing', { vat: 0.2 }));

@@ -94,6 +94,8 @@ export class ConfigClient {
   private readonly validationMs: number;
   private readonly log: Log;
   private readonly watched = new Map<string, Watched>();
+  /** What begins at {@link start}; null: everything begins at once. */
+  private deferred: ConfigFeed<never>[] | null = null;
   private isClosed = false;
 
   /** @throws {InvalidPathError} @throws {InvalidArgumentError} An option is wrong. */
@@ -108,6 +110,20 @@ export class ConfigClient {
     this.bytesMax = positive('bytesMax', options.bytesMax, BYTES_MAX);
     this.historyMax = positive('historyMax', options.historyMax, HISTORY_MAX);
     this.validationMs = positive('validationMs', options.validationMs, VALIDATION_MS);
+  }
+
+  /** @internal A client that reads nothing before {@link start}. */
+  static deferred(zk: ZooKeeper, options: ConfigClientOptions): ConfigClient {
+    const client = new ConfigClient(zk, options);
+    client.deferred = [];
+    return client;
+  }
+
+  /** @internal See {@link deferred}. */
+  start(): void {
+    const feeds = this.deferred ?? [];
+    this.deferred = null;
+    for (const feed of feeds) feed.start();
   }
 
   /** The configurations that are followed. */
@@ -238,7 +254,8 @@ export class ConfigClient {
       history: () => this.earlier(places, format),
       onReport: () => undefined,
     });
-    feed.start();
+    if (this.deferred === null) feed.start();
+    else this.deferred.push(feed as unknown as ConfigFeed<never>);
     return live;
   }
 

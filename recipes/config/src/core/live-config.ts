@@ -123,6 +123,11 @@ export class LiveConfig<T> {
     throw new ConfigNotReadyError(this.path, whyNone(this.state));
   }
 
+  /** Whether there is a value: {@link value} does not throw. Once there is, it stays so. */
+  get hasValue(): boolean {
+    return this.held !== null;
+  }
+
   /** Which version {@link value} is of; null: there is no value, or it is the default. */
   get version(): ConfigVersion | null {
     return this.held?.version ?? null;
