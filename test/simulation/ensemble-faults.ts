@@ -24,6 +24,7 @@ export const FAULTS = [
   'blackout',
   'wipe',
   'squeeze',
+  'outvote',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -33,6 +34,8 @@ const DURATION_MS_MAX = 3500;
 const SLOW_SYNC_MS_MAX = 350;
 const SUPERVISION_MS = 100;
 const SQUEEZE_MS_MAX = 150;
+/** By then who was restarted has found a leader. */
+const OUTVOTED_MS = 4500;
 /** By then what a dead member had sent is read or lost. */
 const SILENCE_MS = 3000;
 
@@ -136,6 +139,8 @@ export class FaultMaker {
         return this.wipe(victim);
       case 'squeeze':
         return this.squeeze();
+      case 'outvote':
+        return this.outvote();
       default:
         return this.disturbNetwork(fault, victim, untilMs);
     }
@@ -210,6 +215,28 @@ export class FaultMaker {
       tell('network', `connections of ${leader.name} and ${peer.name} break`);
       world.fabric.resetBetween(leader.host.name, peer.host.name);
       this.loseBoth(leader, peer, peer.lastLogged, world.virtualMs + lossMs);
+    });
+  }
+
+  /**
+   * One follower logs fast, and all others lose their power before they have what it has. Cut off from
+   * them, it sees its leader go; when it is back, they have gone on without what only it had logged.
+   */
+  private outvote(): void {
+    const { members, random, tell, world } = this.scene;
+    const followers = members.filter(({ isLeading, isServing }) => isServing && !isLeading);
+    const [first, ...more] = followers;
+    if (first === undefined) return;
+    const loser = random.pick([first, ...more]);
+    const others = members.filter((member) => member !== loser);
+    for (const member of others) this.slowDown(member, 2000);
+    this.later(random.between(50, 400), () => {
+      const names = others.map(({ host }) => host.name);
+      tell('network', `${loser.name} is alone, and the others lose what they have not synced`);
+      world.partition([loser.host.name], names);
+      for (const name of names) world.fabric.resetBetween(loser.host.name, name);
+      for (const member of others) member.kill(worstPowerCut);
+      this.later(OUTVOTED_MS, () => world.heal());
     });
   }
 

@@ -47,6 +47,7 @@ function forgettingFile(name: string): Sabotage {
 function answeringSyncsByItself(server: EnsembleServer): void {
   onServe(server, ({ writes }) => {
     writes.sync = (owner) => {
+      if (writes.outstanding === 0) return false;
       writes.waitForApplied(owner);
       return true;
     };
@@ -142,6 +143,21 @@ function askingAgainInTheSameEpoch(server: EnsembleServer): void {
   waiting.portFor = (epoch, tree) => portFor(epoch + 1, tree);
 }
 
+function answeringWhatItsOwnLogHas(server: EnsembleServer): void {
+  const waiting = partOf<{
+    left: { readonly port: ClientPort } | null;
+    applyThrough: (through: number) => boolean;
+  }>(server, 'waiting');
+  const applyThrough = waiting.applyThrough.bind(waiting);
+  waiting.applyThrough = (through) => {
+    const port = waiting.left?.port;
+    if (port !== undefined) port.isMuted = false;
+    const isDone = applyThrough(through);
+    port?.flushOutputs();
+    return isDone;
+  };
+}
+
 /** The mistakes that the simulation must find; each by itself, in every member. */
 export const MISTAKES: readonly Mistake[] = [
   {
@@ -218,6 +234,12 @@ export const MISTAKES: readonly Mistake[] = [
     seedsMax: 40,
     sabotage: askingAgainInTheSameEpoch,
     faults: ['reset', 'slowDisk', 'pause'],
+  },
+  {
+    name: 'tells clients whose leader is gone what may be cut off again',
+    seedsMax: 10,
+    sabotage: answeringWhatItsOwnLogHas,
+    faults: ['outvote'],
   },
   {
     name: 'counts its sessions from one again whenever it begins to serve',

@@ -116,7 +116,9 @@ class EnsembleWorld {
       network: networkOf(swarm),
       ...(options.trace ? { trace: options.trace } : {}),
     });
-    const drawn = FAULTS.filter(() => swarm.chance(0.45));
+    // From a source of its own: what is added here leaves all other worlds as they were.
+    const fates = new SeededRandom(options.seed).fork('later faults');
+    const drawn = FAULTS.filter((fault) => (fault === 'outvote' ? fates : swarm).chance(0.45));
     const enabled = options.faults ?? drawn;
     this.drawn = `${voters}+${observers} servers, ${enabled.join(' ') || 'no faults'}`;
     const around = {
