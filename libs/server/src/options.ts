@@ -14,7 +14,7 @@ export interface ServerLimits {
   readonly deferredBytesMax: number;
   /** `globalOutstandingLimit`: writes of all connections that wait, before sockets are paused. */
   readonly outstandingMax: number;
-  /** Bytes of writes of all connections that wait for the disk, before sockets are paused. */
+  /** Bytes of writes of all connections that wait for the disk or a leader, before sockets are paused. */
   readonly outstandingBytesMax: number;
   /** Bytes queued to a reader that is slow, before its requests are left unread. */
   readonly outputHighBytes: number;
