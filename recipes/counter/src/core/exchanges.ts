@@ -72,6 +72,15 @@ export interface Change {
   readonly tries: number;
 }
 
+/** A row of tries at one value. */
+interface Tries {
+  readonly path: string;
+  /** The number of the first one. */
+  readonly firstTry: number;
+  /** The lock whose queue is respected; null: it is ours, or there is none. */
+  readonly gatePath: string | null;
+}
+
 /**
  * Changes values that others change, too: read, decide, write if nobody else was faster, and again. After
  * some tries it takes a lock, so that those who are many get their turn.
@@ -115,16 +124,19 @@ export class Exchanges {
     this.assertOpen(place.path);
     return this.turns.run(place.path, limit, async () => {
       const { tries } = this.terms;
-      const first = await this.tryOften(place.path, 1, limit, decide);
+      const { path, lockPath } = place;
+      const first = await this.tryOften({ path, firstTry: 1, gatePath: lockPath }, limit, decide);
       if (first !== null) return first;
-      if (place.lockPath === null) throw new CounterContendedError(place.path, tries);
-      const lease = await this.promote(place.lockPath, limit);
+      if (lockPath === null) throw new CounterContendedError(path, tries);
+      const lease = await this.promote(lockPath, limit);
       try {
-        const second = await this.tryOften(place.path, tries + 1, limit, decide);
+        const terms = { path, firstTry: tries + 1, gatePath: null };
+        const second = await this.tryOften(terms, limit, decide);
         if (second !== null) return second;
         throw new CounterContendedError(place.path, 2 * tries);
       } finally {
-        await lease.release();
+        // Nobody's time is spent on it: it goes on behind the call, and the end waits for it.
+        void lease.release();
       }
     });
   }
@@ -135,10 +147,9 @@ export class Exchanges {
     await limit.race(this.turns.whenIdle());
   }
 
-  /** null: others were faster, each time. */
+  /** null: others were faster, each time, or some of them stand in the queue for the lock. */
   private async tryOften(
-    path: string,
-    firstTry: number,
+    { path, firstTry, gatePath }: Tries,
     limit: TimeLimit,
     decide: (seen: Seen) => Buffer | null,
   ): Promise<Change | null> {
@@ -148,7 +159,8 @@ export class Exchanges {
       const tries = firstTry + at;
       this.assertOpen(path);
       limit.assertLeft('counter', path);
-      const seen = await this.read(node, limit);
+      const [seen, isQueued] = await this.look(node, gatePath, at > 0, limit);
+      if (isQueued) return null;
       const version = seen === null ? 0 : seen.stat.version + 1;
       const data = decide(seen);
       if (data === null) return { seen, data, version: version - 1, ambiguity: null, tries };
@@ -161,6 +173,32 @@ export class Exchanges {
       await pause(zk.clock, Math.min(pauseMs, limit.restMs), limit.signal);
     }
     return null;
+  }
+
+  /**
+   * The node, if need be after the connection has come back, and whether somebody stands in the queue
+   * for the lock: then everybody queues, or those who are fast would never let him write.
+   */
+  private async look(
+    node: VersionedNode,
+    gatePath: string | null,
+    isLate: boolean,
+    limit: TimeLimit,
+  ): Promise<readonly [Seen, boolean]> {
+    const { zk } = this.terms;
+    for (;;) {
+      try {
+        // A follower may lag: who was too late once would be so for ever. All go out together.
+        const synced = isLate ? zk.sync(node.path, limit.rest()) : null;
+        const gate = gatePath === null ? null : zk.exists(gatePath, limit.rest());
+        const [, seen, stat] = await Promise.all([synced, node.read(limit), gate]);
+        return [seen, (stat?.numChildren ?? 0) > 0];
+      } catch (error) {
+        const mayPass =
+          error instanceof ConnectionLossError || error instanceof SessionExpiredError;
+        if (!mayPass || limit.isOver) throw error;
+      }
+    }
   }
 
   private async promote(lockPath: string, limit: TimeLimit): Promise<Lease> {
@@ -190,19 +228,6 @@ export class Exchanges {
       return await attempt.run();
     } finally {
       this.closing.signal.removeEventListener('abort', onClose);
-    }
-  }
-
-  /** The node, if need be after the connection has come back. */
-  private async read(node: VersionedNode, limit: TimeLimit): Promise<Seen> {
-    for (;;) {
-      try {
-        return await node.read(limit);
-      } catch (error) {
-        const mayPass =
-          error instanceof ConnectionLossError || error instanceof SessionExpiredError;
-        if (!mayPass || limit.isOver) throw error;
-      }
     }
   }
 
