@@ -8,6 +8,7 @@ export {
   LocksClosedError,
   LockTimeoutError,
   LockUnavailableError,
+  LockUpgradeError,
 } from './core/lock-errors.js';
 export type { LockView } from './core/lock-view.js';
 export { LeaseGroup } from './core/lease-group.js';
@@ -19,6 +20,10 @@ export { WriteLease } from './core/write-lease.js';
 export type { BusyCall, LostCall, OnBusy, OnLost } from './nest/call-policy.js';
 export { DistributedLock } from './nest/distributed-lock.decorator.js';
 export type { DistributedLockOptions } from './nest/distributed-lock.decorator.js';
+export type { GuardDecorator, GuardKey, GuardOptions } from './nest/guarded-method.js';
+export { WithReadLock, WithWriteLock } from './nest/read-write-lock.decorators.js';
+export { WithSemaphore } from './nest/semaphore.decorator.js';
+export type { SemaphoreOptions } from './nest/semaphore.decorator.js';
 export type { LockModuleOptions, LockOptionsFactory } from './nest/lock-module-options.js';
 export { LockKeyError, LockSetupError } from './nest/lock-setup-error.js';
 export { LockModule } from './nest/lock.module.js';

@@ -3,8 +3,7 @@ import type { TestingModule } from '@nestjs/testing';
 import { applicationOf } from '../../../test/recipes/nest-application.js';
 import { LockModule } from '../src/index.js';
 import type { LockModuleOptions } from '../src/index.js';
-import type { LockWorld} from './lock-world.js';
-import { type Service } from './lock-world.js';
+import type { LockWorld, Service } from './lock-world.js';
 
 /** The application of a service in a simulated world: its session, LockModule, and what is given. */
 export function application(

@@ -37,7 +37,7 @@ export interface LayoutRules {
    * be removed behind its back as containers are.
    */
   readonly parents: 'container' | 'persistent';
-  semaphore(path: string): SemaphorePlaces;
+  readonly semaphore: (path: string) => SemaphorePlaces;
 }
 
 /** Readers wait for writers, writers for everybody; both by number alone. */

@@ -1,5 +1,6 @@
 import type { LossReason } from '@aviary/coordination';
 import type { LockBusyError, LockTimeoutError } from '../core/lock-errors.js';
+import type { LockMode } from '../core/lock-layout.js';
 
 /** A call that did not get its lock in time. */
 export interface BusyCall {
@@ -39,8 +40,20 @@ export type OnBusy = 'throw' | 'skip' | ((call: BusyCall) => unknown);
  */
 export type OnLost = 'abort' | 'ignore' | 'exit-process' | ((call: LostCall) => void);
 
+/** What a method is run under. */
+export type Wanted =
+  | { readonly mode: LockMode }
+  | {
+      readonly mode: 'permit';
+      /** How many permits there are, or the path of the node that says so. */
+      readonly limit: number | string;
+    };
+
 /** One call of a guarded method. */
 export interface GuardedCall {
+  /** As it is written above the method: `@DistributedLock()`. */
+  readonly decorator: string;
+  readonly wanted: Wanted;
   /** The method, as `Class.method`. */
   readonly method: string;
   readonly args: readonly unknown[];

@@ -3,10 +3,11 @@ import type { Lease, LeaseLostError } from '@aviary/coordination';
 import type { Clock, Log, Timer } from '@aviary/foundation';
 import { Observable, Subject, defer, from, isObservable, takeUntil, type Subscriber } from 'rxjs';
 import type { LockClient } from '../core/lock-client.js';
-import { LockBusyError, LockTimeoutError } from '../core/lock-errors.js';
+import { LockBusyError, LockTimeoutError, LockUpgradeError } from '../core/lock-errors.js';
 import type { GuardedCall } from './call-policy.js';
 import { LockSetupError } from './lock-setup-error.js';
 import { Holding, LockedScope, currentScope, runInScope } from './locked-scope.js';
+import { Turns } from './turns.js';
 
 /** What a {@link LockGuard} works with. */
 export interface GuardPorts {
@@ -143,12 +144,15 @@ export class LockGuard {
 
   private async enter(call: GuardedCall, signal?: AbortSignal): Promise<Entry> {
     const { locks } = this.ports;
+    const { mode } = call.wanted;
+    const path = locks.pathOf(call.key);
     const outer = currentScope()?.alive() ?? null;
-    const around = outer?.holderOf(this, locks.pathOf(call.key)) ?? null;
+    const around = outer?.holderOf(this, path, (holding) => holding.covers(mode)) ?? null;
     if (around !== null) return this.nest(around, outer, call, signal);
-    const { waitMs, maxHoldMs } = call;
-    const lease = await locks.acquire(call.key, { waitMs, maxHoldMs, signal });
-    const holding = new Holding(lease, () => this.onEnd(holding));
+    const isUpgrade = (holding: Holding) => mode === 'write' && holding.mode === 'read';
+    if (outer?.holderOf(this, path, isUpgrade)) throw new LockUpgradeError(path, call.method);
+    const lease = await acquire(locks, call, signal);
+    const holding = new Holding(lease, mode, () => this.onEnd(holding));
     this.holdings.add(holding);
     const scope = new LockedScope(this, holding, outer);
     const leave = (): Promise<void> => {
@@ -165,8 +169,10 @@ export class LockGuard {
     { waitMs }: GuardedCall,
     signal: AbortSignal | undefined,
   ): Promise<Entry> {
-    const { holding, turns } = around;
+    const { holding } = around;
     const { lease } = holding;
+    // Readers may stand on one lease at the same time, as they may on several.
+    const turns = holding.mode === 'read' ? new Turns() : around.turns;
     const ahead = turns.length;
     // Joined before the wait: the lease outlives the call that took it, if that does not await us.
     holding.join();
@@ -227,6 +233,24 @@ export class LockGuard {
   }
 }
 
+function acquire(
+  locks: LockClient,
+  { key, wanted, waitMs, maxHoldMs }: GuardedCall,
+  signal: AbortSignal | undefined,
+): Promise<Lease> {
+  const options = { waitMs, maxHoldMs, signal };
+  switch (wanted.mode) {
+    case 'mutex':
+      return locks.acquire(key, options);
+    case 'read':
+      return locks.acquireRead(key, options);
+    case 'write':
+      return locks.acquireWrite(key, options);
+    case 'permit':
+      return locks.acquirePermit(key, { ...options, limit: wanted.limit });
+  }
+}
+
 /** What the call rejects with if its lease was lost; null: it was not, or that does not matter. */
 function lossOf({ onLost }: GuardedCall, lease: Lease, cause?: unknown): LeaseLostError | null {
   const { lost } = lease;
@@ -249,7 +273,7 @@ async function resultOf(
   if (loss !== null) throw loss;
   if (!isObservable(result)) return result;
   throw new LockSetupError(
-    `${call.method} is under @DistributedLock() and returned an Observable, which its signature ` +
+    `${call.method} is under ${call.decorator} and returned an Observable, which its signature ` +
       'does not say: annotate it with Observable<...> and compile with emitDecoratorMetadata',
   );
 }

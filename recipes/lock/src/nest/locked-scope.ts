@@ -1,17 +1,25 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Lease } from '@aviary/coordination';
+import type { Wanted } from './call-policy.js';
 import { LockSetupError } from './lock-setup-error.js';
 import { Turns } from './turns.js';
 
 /** A lease and the calls that stand on it; the last one to leave releases it. */
 export class Holding {
   readonly lease: Lease;
+  readonly mode: Wanted['mode'];
   private users = 1;
   private readonly onEnd: () => void;
 
-  constructor(lease: Lease, onEnd: () => void) {
+  constructor(lease: Lease, mode: Wanted['mode'], onEnd: () => void) {
     this.lease = lease;
+    this.mode = mode;
     this.onEnd = onEnd;
+  }
+
+  /** Whether it is held for what `wanted` says: who may write may read. */
+  covers(wanted: Wanted['mode']): boolean {
+    return this.mode === wanted || (this.mode === 'write' && wanted === 'read');
   }
 
   join(): void {
@@ -55,13 +63,17 @@ export class LockedScope {
   }
 
   /**
-   * The innermost run that holds the lock `path` of `owner`, from this one outwards, which must be
-   * {@link alive}.
+   * The innermost run that holds the lock `path` of `owner` in one of the modes, from this one
+   * outwards, which must be {@link alive}.
    */
-  holderOf(owner: object, path: string): LockedScope | null {
-    const { lease } = this.holding;
-    if (this.owner === owner && lease.path === path) return this;
-    return this.outer?.alive()?.holderOf(owner, path) ?? null;
+  holderOf(
+    owner: object,
+    path: string,
+    isMeant: (holding: Holding) => boolean,
+  ): LockedScope | null {
+    const { holding } = this;
+    if (this.owner === owner && holding.lease.path === path && isMeant(holding)) return this;
+    return this.outer?.alive()?.holderOf(owner, path, isMeant) ?? null;
   }
 }
 
@@ -78,7 +90,8 @@ export function runInScope<T>(scope: LockedScope, body: () => T): T {
 }
 
 /**
- * The lease on which the method under `@DistributedLock()` runs: the innermost, if one calls another.
+ * The lease on which the method under `@DistributedLock()`, `@WithReadLock()`, `@WithWriteLock()` or
+ * `@WithSemaphore()` runs: the innermost, if one calls another.
  * It is found from every function that the method calls, also behind an `await`.
  *
  * Code that outlives its method (a timer, a promise that nobody awaits) finds the lease of that
@@ -90,6 +103,6 @@ export function currentLease(): Lease {
   const scope = currentScope();
   if (scope !== null) return scope.holding.lease;
   throw new LockSetupError(
-    'currentLease() was called outside of a method under @DistributedLock()',
+    'currentLease() was called outside of a method under @DistributedLock() or another of its kind',
   );
 }
