@@ -148,10 +148,11 @@ export class LeaderTerm {
     };
   }
 
-  /** @internal What work rejects with that was going on when the term ended; null: it has not. */
+  /** @internal What work rejects with if the role was not ours all the time; null: it was. */
   lossOf(cause?: unknown): Error | null {
-    const { ended } = this;
-    return ended === null ? null : this.lease.lostError(ended, 'unknown', cause);
+    const { lease } = this;
+    if (lease.isHeld) return null;
+    return lease.lostError(lease.lost ?? this.reason ?? 'released', 'unknown', cause);
   }
 
   /** @internal Ends the term; the role stays ours until {@link drain} is over. */
