@@ -1,0 +1,91 @@
+import { InvalidArgumentError } from '@aviary/client';
+import { pathProblem } from '@aviary/foundation';
+import { hash32 } from './rendezvous.js';
+
+/** More would be too many nodes for each member to make. */
+export const ITEMS_MAX = 10_000;
+
+/** What the members of a group have agreed upon: the data of the group's node. */
+export interface GroupRecord {
+  /** The version of the node; claims are checked against it. */
+  readonly version: number;
+  /** The zxid of the agreement; greater for each later one. */
+  readonly generation: bigint;
+  /** Which items are shared out, as a fingerprint; empty: nobody has agreed upon anything yet. */
+  readonly definition: string;
+  /** Among whom; sorted. */
+  readonly members: readonly string[];
+}
+
+/** The items of a group. */
+export interface Definition {
+  readonly items: readonly string[];
+  /** The same for all processes that mean the same items. */
+  readonly fingerprint: string;
+}
+
+/**
+ * The items that `given` means: a number of them (`0`, `1`, ...) or their names.
+ *
+ * @throws {InvalidArgumentError}
+ */
+export function definitionOf(given: number | readonly string[]): Definition {
+  const refuse = (problem: string): never => {
+    throw new InvalidArgumentError(`items must be ${problem}`);
+  };
+  if (typeof given === 'number') {
+    if (!Number.isInteger(given) || given < 1 || given > ITEMS_MAX) {
+      return refuse(`a whole number from 1 to ${ITEMS_MAX}, or names, not ${given}`);
+    }
+    return fingerprinted(Array.from({ length: given }, (_, at) => String(at)));
+  }
+  if (!Array.isArray(given) || given.length < 1 || given.length > ITEMS_MAX) {
+    return refuse(`a number or a list of 1 to ${ITEMS_MAX} names`);
+  }
+  const items: string[] = given.map((name: unknown) => {
+    const problem = nameProblem(name);
+    return problem === null ? String(name) : refuse(`names of znodes: ${problem}`);
+  });
+  if (new Set(items).size < items.length) return refuse('different from each other');
+  return fingerprinted(items.sort());
+}
+
+function fingerprinted(items: readonly string[]): Definition {
+  const hash = hash32(Buffer.from(items.join('\n')), items.length);
+  return { items, fingerprint: `${items.length}.${hash.toString(16).padStart(8, '0')}` };
+}
+
+/** Why `name` cannot be the name of a member or an item; null: it can. */
+export function nameProblem(name: unknown): string | null {
+  if (typeof name !== 'string' || name === '') return 'it must be a string, and not empty';
+  if (/[/\n@]/.test(name)) return `"${name}" must not contain a slash, an at sign or a line break`;
+  return pathProblem(`/${name}`);
+}
+
+/** The name of a member's node: it says for which items the member is there. */
+export function memberNode(member: string, definition: string): string {
+  return `${member}@${definition}`;
+}
+
+/** Member and definition of a node; null: it is no member's. */
+export function memberOf(
+  node: string,
+): { readonly member: string; readonly definition: string } | null {
+  const at = node.lastIndexOf('@');
+  return at < 1 ? null : { member: node.slice(0, at), definition: node.slice(at + 1) };
+}
+
+/** The data of the group's node: the definition, then a line for each member. */
+export function recordText(definition: string, members: readonly string[]): string {
+  return [definition, ...members].join('\n');
+}
+
+export function readRecord(
+  data: Uint8Array | null,
+  version: number,
+  generation: bigint,
+): GroupRecord {
+  const [definition = '', ...members] =
+    data === null ? [] : Buffer.from(data).toString().split('\n');
+  return { version, generation, definition, members };
+}
