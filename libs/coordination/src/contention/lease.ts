@@ -12,6 +12,9 @@ import {
 import { LeaseLostError, type LossReason } from './lease-lost.js';
 import { whenTouched, type OwnNode } from './own-node-watch.js';
 
+/** A reason that is there already: without one Node makes an error with a stack each time. */
+const RELEASED = 'released';
+
 /** What a lease is made of. */
 export interface LeaseTerms {
   readonly zk: ZooKeeper;
@@ -166,7 +169,7 @@ export class Lease implements AsyncDisposable {
     this.stopListening();
     await this.giveUp();
     // By now the deletion has fired the watch, unless the session is over; then nobody watches.
-    this.watchController.abort();
+    this.watchController.abort(RELEASED);
     this.terms.onReleased();
   }
 
