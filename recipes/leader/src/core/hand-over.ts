@@ -108,7 +108,7 @@ async function participantsOf(
 ): Promise<readonly Participant[]> {
   const names = await childrenOf(zk, path, limit);
   const reader = new QueueReader(zk, path, discipline);
-  return (await reader.read(names, limit.signal)).participants;
+  return (await reader.read(names, limit.rest())).participants;
 }
 
 async function childrenOf(

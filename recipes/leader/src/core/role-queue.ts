@@ -1,5 +1,5 @@
 import { childPath } from '@aviary/foundation';
-import { NoNodeError, type ZooKeeper } from '@aviary/client';
+import { NoNodeError, type CallOptions, type ZooKeeper } from '@aviary/client';
 import { foreignAmong, inOrder, type Discipline, type ForeignName } from '@aviary/coordination';
 
 /** One who takes part for a role. */
@@ -40,11 +40,18 @@ export class QueueReader {
     this.discipline = discipline;
   }
 
-  /** @param children Null: there is no such node. @throws what the client's reads throw. */
-  async read(children: readonly string[] | null, signal?: AbortSignal): Promise<RoleQueue> {
+  /**
+   * @param children Null: there is no such node.
+   * @param options Of each read. Default: it waits for a connection.
+   * @throws what the client's reads throw.
+   */
+  async read(
+    children: readonly string[] | null,
+    options: CallOptions = { deadlineMs: Infinity },
+  ): Promise<RoleQueue> {
     const names = children ?? [];
     const queue = inOrder(names, this.discipline);
-    const read = await Promise.all(queue.map(({ name }) => this.participant(name, signal)));
+    const read = await Promise.all(queue.map(({ name }) => this.participant(name, options)));
     const participants = read.filter((one) => one !== null);
     const paths = new Set(participants.map(({ nodePath }) => nodePath));
     for (const nodePath of this.known.keys()) {
@@ -54,12 +61,12 @@ export class QueueReader {
   }
 
   /** null: it has gone meanwhile. */
-  private async participant(name: string, signal?: AbortSignal): Promise<Participant | null> {
+  private async participant(name: string, options: CallOptions): Promise<Participant | null> {
     const nodePath = childPath(this.path, name);
     const known = this.known.get(nodePath);
     if (known !== undefined) return known;
     try {
-      const { data, stat } = await this.zk.get(nodePath, { signal, deadlineMs: Infinity });
+      const { data, stat } = await this.zk.get(nodePath, options);
       const read = {
         id: data === null ? '' : data.toString(),
         nodePath,
