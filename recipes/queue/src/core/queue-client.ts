@@ -1,0 +1,180 @@
+import { InvalidArgumentError, InvalidPathError, type Acl, type ZooKeeper } from '@aviary/client';
+import { childPath, pathProblem, silentLog, type Log, type Random } from '@aviary/foundation';
+import { Receipts, TimeLimit, systemRandom } from '@aviary/coordination';
+import { jsonItems, type ItemCodec } from './item-codec.js';
+import type { QueueLayout } from './item-names.js';
+import { ItemQueue } from './item-queue.js';
+import { QueuesClosedError } from './queue-errors.js';
+
+const WAIT_MS_DEFAULT = 30_000;
+const LAYOUTS: readonly QueueLayout[] = ['fifo', 'priority', 'delay', 'id', 'simple'];
+
+/** How a {@link QueueClient} behaves. Times are in milliseconds. */
+export interface QueueClientOptions {
+  /** Where paths that do not begin with a slash stand. Default: `/`. */
+  readonly root?: string | undefined;
+  /** Who works on an item, for operators. Default: the process id. */
+  readonly identity?: string | undefined;
+  /** Who may do what with the nodes that are made. Unset: everybody everything. */
+  readonly acl?: readonly Acl[] | undefined;
+  /** The longest that a call takes that says nothing else. Infinity: no limit. Default: 30,000. */
+  readonly waitMs?: number | undefined;
+  /**
+   * The directory of ephemeral nodes that say which items were put and taken out; see README. `false`:
+   * without them, so that more is ambiguous. Default: `_receipts` below the root.
+   */
+  readonly receipts?: string | false | undefined;
+  /** Where failures are reported. Default: nowhere. */
+  readonly log?: Log | undefined;
+  /** For pauses and ids. Default: that of the machine. */
+  readonly random?: Random | undefined;
+}
+
+/** How one queue behaves. */
+export interface QueueSettings<T = unknown> {
+  /** How items are named and ordered. Default: `fifo`. */
+  readonly layout?: QueueLayout | undefined;
+  /** How messages become bytes. Default: JSON. */
+  readonly codec?: ItemCodec<T> | undefined;
+  /** Where claims stand: Curator's `lockPath`. Default: the path with `-taken` behind it. */
+  readonly lockPath?: string | undefined;
+  /**
+   * Where items go that failed too often. `false`: they are dropped. Default: the path with `-dead`
+   * behind it.
+   */
+  readonly deadLetter?: string | false | undefined;
+  /** How many items the queue may have before `put` waits. Default: no limit. */
+  readonly maxItems?: number | undefined;
+}
+
+/**
+ * Queues in the tree, one directory of items each.
+ *
+ * @example
+ * const queues = new QueueClient(zk, { root: '/queues' });
+ * await queues.queue<Mail>('emails').put({ to: 'ann' });
+ * queues.queue<Mail>('emails').consume((mail) => send(mail), { concurrency: 4 });
+ */
+export class QueueClient {
+  private readonly zk: ZooKeeper;
+  private readonly root: string;
+  private readonly options: QueueClientOptions;
+  private readonly receipts: Receipts | null;
+  private readonly queues = new Map<string, ItemQueue<unknown>>();
+  private readonly settings = new Map<string, QueueSettings>();
+  private isClosed = false;
+
+  /** @throws {InvalidPathError} `root` is not a path. @throws {InvalidArgumentError} */
+  constructor(zk: ZooKeeper, options: QueueClientOptions = {}) {
+    const { root = '/', waitMs = 0, acl, random, log } = options;
+    const problem = pathProblem(root);
+    if (problem !== null) throw new InvalidPathError(`root: ${problem}`);
+    if (typeof waitMs !== 'number' || !(waitMs >= 0)) {
+      throw new InvalidArgumentError(
+        `waitMs must be a number of milliseconds from 0 up, not ${String(waitMs)}`,
+      );
+    }
+    this.zk = zk;
+    this.root = root;
+    this.options = options;
+    const { receipts = childPath(root, '_receipts') } = options;
+    const directory = receipts === false ? null : this.pathOf(receipts);
+    this.receipts = directory === null ? null : new Receipts(zk, { directory, acl, random, log });
+  }
+
+  /**
+   * The queue at a path: one object for each, with the settings of the first call that gives some.
+   *
+   * @throws {InvalidArgumentError} There is one already, with other settings.
+   * @throws {InvalidPathError} @throws {QueuesClosedError}
+   */
+  queue<T = unknown>(path: string, settings?: QueueSettings<T>): ItemQueue<T> {
+    const absolute = this.pathOf(path);
+    if (this.isClosed) throw new QueuesClosedError(absolute);
+    const before = this.queues.get(absolute);
+    if (before === undefined) {
+      const queue = this.make(absolute, (settings ?? {}));
+      this.queues.set(absolute, queue);
+      if (settings !== undefined) this.settings.set(absolute, settings);
+      return queue as ItemQueue<T>;
+    }
+    if (settings !== undefined && !isSame(this.settings.get(absolute), settings)) {
+      throw new InvalidArgumentError(
+        `the queue ${absolute} is in use with other settings; give them where it is used first`,
+      );
+    }
+    return before as ItemQueue<T>;
+  }
+
+  /** The path of a queue as the client of the ensemble knows it. @throws {InvalidPathError} */
+  pathOf(path: string): string {
+    if (typeof path !== 'string' || path === '') {
+      throw new InvalidPathError('the path of a queue must be a string, and not empty');
+    }
+    const absolute = path.startsWith('/') ? path : childPath(this.root, path);
+    const problem = absolute === '/' ? 'the root cannot be a queue' : pathProblem(absolute);
+    if (problem !== null) throw new InvalidPathError(`queue: ${problem}`, { path });
+    return absolute;
+  }
+
+  /** No queue takes or puts items any more (QueuesClosedError); handlers that run go on. */
+  stop(): void {
+    this.isClosed = true;
+    for (const queue of this.queues.values()) queue.stop();
+  }
+
+  /**
+   * As {@link stop}, and waits for the handlers that run, at most `deadlineMs`, by default 5,000. Then
+   * their items are free for others. Never rejects.
+   */
+  async close(options: { readonly deadlineMs?: number } = {}): Promise<void> {
+    const { deadlineMs = 5_000 } = options;
+    this.stop();
+    const queues = Array.from(this.queues.values());
+    await Promise.all(queues.map((queue) => queue.close(deadlineMs)));
+    const limit = new TimeLimit(this.zk.clock, { waitMs: 1_000 });
+    await limit.race(this.receipts?.close() ?? Promise.resolve());
+  }
+
+  private make(path: string, settings: QueueSettings): ItemQueue<unknown> {
+    const {
+      identity = `${process.pid}`,
+      acl,
+      log = silentLog,
+      random = systemRandom,
+    } = this.options;
+    const { waitMs = WAIT_MS_DEFAULT } = this.options;
+    const { layout = 'fifo', codec = jsonItems, maxItems = Infinity } = settings;
+    const { lockPath = `${path}-taken`, deadLetter = `${path}-dead` } = settings;
+    if (!LAYOUTS.includes(layout)) {
+      throw new InvalidArgumentError(
+        `the queue ${path}: there is no layout "${layout as string}", but ${LAYOUTS.join(', ')}`,
+      );
+    }
+    if (maxItems !== Infinity && !(Number.isInteger(maxItems) && maxItems >= 1)) {
+      throw new InvalidArgumentError(
+        `the queue ${path}: maxItems must be a whole number from 1 up, not ${maxItems}`,
+      );
+    }
+    const terms = {
+      zk: this.zk,
+      path,
+      lockPath: this.pathOf(lockPath),
+      deadPath: deadLetter === false ? null : this.pathOf(deadLetter),
+      layout,
+      maxItems,
+      acl,
+      identity,
+      receipts: this.receipts,
+      random,
+      log,
+      waitMs,
+    };
+    return new ItemQueue(terms, codec);
+  }
+}
+
+function isSame(one: QueueSettings | undefined, other: QueueSettings): boolean {
+  const names = ['layout', 'codec', 'lockPath', 'deadLetter', 'maxItems'] as const;
+  return names.every((name) => one?.[name] === other[name]);
+}
