@@ -48,15 +48,22 @@ export interface PresenceTerms {
   readonly log?: Log | undefined;
 }
 
-/** The paths where each client is present, or was, with the removals that are on their way. */
-const places = new WeakMap<ZooKeeper, Map<string, Promise<void> | null>>();
+/** What the presences of one client know of each other. */
+interface Kin {
+  /** The paths where they are (null), or were: then with the removal that is on its way. */
+  readonly taken: Map<string, Promise<void> | null>;
+  /** The sessions in which they may have made nodes. The last one is the newest. */
+  readonly sessions: bigint[];
+}
+
+const kinOfClients = new WeakMap<ZooKeeper, Kin>();
 
 /**
  * An ephemeral node that stands for as long as the application wants, over broken connections, ended
  * sessions and deletions by others: whenever it is gone it is made again.
  *
  * That it is ours is never assumed. Only a node whose `ephemeralOwner` is the current session counts; one of
- * an earlier session of this presence, which the servers are about to remove, is replaced in one transaction;
+ * an earlier session of this client, which the servers are about to remove, is replaced in one transaction;
  * any other is a conflict, which is reported and waited out.
  */
 export class Presence {
@@ -67,8 +74,9 @@ export class Presence {
   private readonly states = new ReplaySubject<PresenceState>(1);
   private readonly ending = new AbortController();
   private readonly data: PresenceData;
-  /** The sessions in which a node of ours may have been made. The last one is the newest. */
-  private readonly sessions: bigint[] = [];
+  private readonly kin: Kin;
+  /** The session in which the node was asked for last; null: not yet in any. */
+  private sessionId: bigint | null = null;
   private readonly sessionStates: Subscription;
   private current: PresenceState = { kind: 'joining', problem: null };
   private leaving: Promise<void> | null = null;
@@ -91,7 +99,8 @@ export class Presence {
     this.terms = terms;
     this.log = log;
     this.data = new PresenceData(data);
-    const taken = placesOf(zk);
+    this.kin = kinOf(zk);
+    const { taken } = this.kin;
     const removal = taken.get(path);
     if (removal === null) throw new AlreadyPresentError(path);
     taken.set(path, null);
@@ -170,11 +179,11 @@ export class Presence {
     this.sessionStates.unsubscribe();
     this.ending.abort();
     this.data.end(new PresenceLeftError('update', this.path));
-    const taken = placesOf(this.zk);
-    const sessionId = this.sessions.at(-1);
+    const { taken } = this.kin;
+    const { sessionId } = this;
     // A create that is on its way comes before this, in the same session.
     const removal =
-      sessionId === undefined
+      sessionId === null
         ? Promise.resolve()
         : removeOwnNode(this.zk, this.path, sessionId, this.log);
     const gone = removal.then(() => {
@@ -215,8 +224,10 @@ export class Presence {
     const options = { signal: this.ending.signal, deadlineMs: Infinity, inSession: sessionId };
     if (this.current.kind !== 'joined') this.show({ kind: 'joining', problem: null });
     // Before the create is sent: whatever becomes of it, its node is one of ours.
-    if (this.sessions.at(-1) !== sessionId) this.sessions.push(sessionId);
-    if (this.sessions.length > SESSIONS_MAX) this.sessions.shift();
+    this.sessionId = sessionId;
+    const { sessions } = this.kin;
+    if (!sessions.includes(sessionId)) sessions.push(sessionId);
+    if (sessions.length > SESSIONS_MAX) sessions.shift();
     for (;;) {
       const stat = await this.enter(options);
       if (stat === null) continue;
@@ -268,7 +279,7 @@ export class Presence {
         this.data.doubt();
         return stat;
       }
-      if (stat === null || this.sessions.includes(stat.ephemeralOwner)) {
+      if (stat === null || this.kin.sessions.includes(stat.ephemeralOwner)) {
         watch.cancel();
         return stat === null ? null : await this.replace(stat, options);
       }
@@ -409,13 +420,13 @@ export class Presence {
   }
 }
 
-function placesOf(zk: ZooKeeper): Map<string, Promise<void> | null> {
-  let map = places.get(zk);
-  if (map === undefined) {
-    map = new Map<string, Promise<void> | null>();
-    places.set(zk, map);
+function kinOf(zk: ZooKeeper): Kin {
+  let kin = kinOfClients.get(zk);
+  if (kin === undefined) {
+    kin = { taken: new Map<string, Promise<void> | null>(), sessions: [] };
+    kinOfClients.set(zk, kin);
   }
-  return map;
+  return kin;
 }
 
 function describe(state: PresenceState): string {

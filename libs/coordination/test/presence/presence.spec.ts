@@ -207,8 +207,8 @@ describe('T1, T5: a node that exists already', () => {
     await world.pass(50);
     const presence = join(ann);
     // No server of ours lets it come to this: the client ends its former session first.
-    const { sessions } = presence as unknown as { sessions: bigint[] };
-    sessions.unshift(bob.zk.sessionId!);
+    const { kin } = presence as unknown as { readonly kin: { readonly sessions: bigint[] } };
+    kin.sessions.unshift(bob.zk.sessionId!);
     await world.in(ann, () => presence.whenJoined());
     expect((await read()).owner).toBe(ann.zk.sessionId);
     watching.unsubscribe();
