@@ -5,6 +5,7 @@ import type { MisfirePolicy } from '../src/core/cron-plan.js';
 import { CronSchedule } from '../src/core/cron-schedule.js';
 import { CronStore } from '../src/core/cron-store.js';
 import type { LeaderTerm } from '../src/index.js';
+import { torment } from '../../../test/recipes/torment.js';
 import { LeaderWorld, SESSION_TIMEOUT_MS, type Service } from './leader-world.js';
 
 const SEEDS = Number(process.env.RECIPE_SEEDS ?? 10);
@@ -174,47 +175,6 @@ class Candidate {
   }
 }
 
-/** Server killed and paused, services paused, cut off, reset, and nodes deleted, as the seed draws. */
-function torment(world: LeaderWorld, candidates: readonly Candidate[]): void {
-  const fates = world.world.random.fork('fates');
-  const after = (ms: number, action: () => void) => world.world.after(ms, action);
-  for (let at = 500; at < TORMENT_MS; at += fates.between(100, 1_500)) {
-    const victim = candidates[fates.below(candidates.length)]!;
-    const { name } = victim.service;
-    const forMs = fates.between(1, 2 * SESSION_TIMEOUT_MS);
-    switch (fates.below(7)) {
-      case 0:
-        after(at, () => world.boot());
-        break;
-      case 1:
-        after(at, () => world.host.process?.pause());
-        after(at + forMs, () => world.host.process?.resume());
-        break;
-      case 2:
-      case 3:
-        after(at, () => victim.pause(forMs));
-        break;
-      case 4:
-        after(at, () => world.world.partition([name], ['server']));
-        after(at + forMs, () => world.world.heal());
-        break;
-      case 5:
-        after(at, () => {
-          const [from, to] = fates.below(2) === 0 ? [name, 'server'] : ['server', name];
-          world.world.cutOneWay(from, to);
-        });
-        after(at + forMs, () => world.world.heal());
-        break;
-      default:
-        after(at, () => {
-          for (const { service } of candidates) {
-            world.world.fabric.resetBetween(service.name, 'server');
-          }
-        });
-    }
-  }
-}
-
 interface Run {
   readonly violations: readonly string[];
   readonly terms: number;
@@ -233,7 +193,10 @@ async function run(seed: number, mistake: Mistake = 'none'): Promise<Run> {
     return new Candidate(world, service, resource, mistake, misfire);
   });
   const running = candidates.map((one) => world.begin(one.service, () => one.run()));
-  torment(world, candidates);
+  const services = candidates.map(({ service }) => service);
+  torment(world, services, TORMENT_MS, ({ name }, forMs) => {
+    candidates.find(({ service }) => service.name === name)?.pause(forMs);
+  });
   await world.pass(TORMENT_MS + 2 * SESSION_TIMEOUT_MS);
 
   // Liveness: once all is well, everybody comes to lead.
