@@ -1,11 +1,13 @@
 /** Live configuration; see README.md. */
 export { ConfigClient } from './core/config-client.js';
+export type { Published } from './core/config-client.js';
 export type {
   ConfigClientOptions,
+  ConfigFormat,
   PublishOptions,
   RollbackOptions,
   WatchOptions,
-} from './core/config-client.js';
+} from './core/config-options.js';
 export {
   ConfigClosedError,
   ConfigConflictError,
@@ -31,6 +33,9 @@ export type {
   ConfigState,
   ReadyOptions,
 } from './core/live-config.js';
+export { springLayers } from './core/properties.js';
+export type { Acknowledged } from './core/acknowledgement.js';
+export type { Rollout, RolloutInstance } from './core/rollout.js';
 export type { ConfigSchema } from './core/schema.js';
 export type { ConfigPath, ConfigValues } from './nest/config-definition.js';
 export { ConfigHealthIndicator } from './nest/config-health.indicator.js';

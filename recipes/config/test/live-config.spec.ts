@@ -140,7 +140,7 @@ describe('data that do not pass', () => {
     const broken = ann.configs.watch(PATH, { schema: thrower, fallback: 'fail' });
     const error = await rejection(world.in(ann, () => broken.ready()));
     expect(error.message).toMatch(/the schema failed: out of order/);
-    await broken.close();
+    await world.in(ann, () => broken.close());
     const silent = ann.configs.watch(PATH, { schema: new ManualSchema().schema, fallback: 'fail' });
     const late = await rejection(world.in(ann, () => silent.ready()));
     expect(late.message).toMatch(/the schema failed: no answer within 10000 ms/);
@@ -242,7 +242,7 @@ describe('select', () => {
       .select(({ vat }) => vat)
       .subscribe({ next: (vat) => seen.push(vat), complete: () => seen.push('end') });
     await write({ vat: 0.2 });
-    await live.close();
+    await world.in(ann, () => live.close());
     live
       .select(({ vat }) => vat)
       .subscribe({ next: (vat) => seen.push(vat), complete: () => seen.push('end') });
@@ -324,7 +324,7 @@ describe('ready', () => {
     expect(aborted).toMatchObject({ name: 'AbortedError', cause: { message: 'enough' } });
     const waiting = rejection(world.begin(ann, () => live.ready()));
     await world.pass(10);
-    await live.close();
+    await world.in(ann, () => live.close());
     expect(await waiting).toBeInstanceOf(ConfigClosedError);
     expect(live.state.kind).toBe('closed');
   });
@@ -350,7 +350,7 @@ it('is one object for each path, and refuses to be two', async () => {
   expect(() => ann.configs.watch(PATH, { schema: z.unknown() })).toThrow(
     'the configuration /config/pricing is followed already, with another schema',
   );
-  await live.close();
+  await world.in(ann, () => live.close());
   expect(ann.configs.watch(PATH, { schema: z.unknown() })).not.toBe(live);
 });
 

@@ -13,8 +13,12 @@ beforeEach(async () => {
   bob = await world.connected('bob');
 });
 
-const publish = (value: unknown, options: object = {}, service = ann) =>
-  world.in(service, () => service.configs.publish('pricing', value, options));
+const publish = async (value: unknown, options: object = {}, service = ann) => {
+  const { version } = await world.in(service, () =>
+    service.configs.publish('pricing', value, options),
+  );
+  return version;
+};
 const history = async (): Promise<[number | null, unknown][]> => {
   const versions = await world.in(bob, () => bob.configs.history('pricing'));
   return versions.map(({ version, data }) => [version.number, JSON.parse(String(data)) as unknown]);
@@ -83,7 +87,7 @@ describe('publish', () => {
       return world.begin(service, () => service.configs.publish('pricing', { at }));
     });
     const versions = await world.world.settle(Promise.all(all));
-    expect(versions.map(({ number }) => number).sort()).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(versions.map(({ version }) => version.number).sort()).toEqual([1, 2, 3, 4, 5, 6]);
     const raced = [ann, bob].map((one) =>
       world.begin(one, () =>
         one.configs.publish('pricing', { at: one.name }, { expectedVersion: 6 }),
@@ -116,7 +120,7 @@ describe('rollback', () => {
   it('publishes the version before again, or the one that is asked for', async () => {
     for (const vat of [0.1, 0.2, 0.3]) await publish({ vat });
     const back = await world.in(ann, () => ann.configs.rollback('pricing'));
-    expect(back.number).toBe(4);
+    expect(back.version.number).toBe(4);
     expect(await data()).toEqual({ vat: 0.2 });
     await world.in(ann, () => ann.configs.rollback('pricing', { to: 1, schema: Pricing }));
     expect(await data()).toEqual({ vat: 0.1 });

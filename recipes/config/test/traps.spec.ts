@@ -36,7 +36,7 @@ describe('T1 and T21: a publication whose answer is lost', () => {
     async (afterMs) => {
       await world.in(ann, () => ann.configs.publish('pricing', { vat: 0.1 }));
       world.world.after(afterMs, resetAnn);
-      const version = await world.in(ann, () =>
+      const { version } = await world.in(ann, () =>
         ann.configs.publish('pricing', { vat: 0.2 }, { expectedVersion: 1 }),
       );
       expect(version.number).toBe(2);
@@ -54,7 +54,7 @@ describe('T1 and T21: a publication whose answer is lost', () => {
     'is applied once where nothing was before (connection reset after %i ms)',
     async (afterMs) => {
       world.world.after(afterMs, resetAnn);
-      const version = await world.in(ann, () =>
+      const { version } = await world.in(ann, () =>
         ann.configs.publish('pricing', { vat: 0.2 }, { expectedVersion: -1 }),
       );
       expect(version.number).toBe(1);
@@ -71,9 +71,9 @@ describe('T1 and T21: a publication whose answer is lost', () => {
     world.world.partition(['ann'], ['server']);
     await world.pass(20);
     const others = await world.in(bob, () => bob.configs.publish('pricing', { vat: 0.2 }));
-    expect(others.number).toBe(3);
+    expect(others.version.number).toBe(3);
     world.world.heal();
-    expect(await world.world.settle(publishing)).toMatchObject({ number: 2 });
+    expect(await world.world.settle(publishing)).toMatchObject({ version: { number: 2 } });
     expect(await numbers()).toEqual([3, 2, 1]);
   });
 

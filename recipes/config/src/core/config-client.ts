@@ -1,69 +1,39 @@
-import { InvalidArgumentError, type Acl, type CallOptions, type ZooKeeper } from '@aviary/client';
+import { NEVER, concat, map, of, type Observable } from 'rxjs';
+import type { CallOptions, ZooKeeper } from '@aviary/client';
 import { TimeLimit } from '@aviary/coordination';
 import { silentLog, type Log } from '@aviary/foundation';
+import { Acknowledgement } from './acknowledgement.js';
 import { ConfigFeed } from './config-feed.js';
 import { ConfigClosedError, ConfigRejectedError, type ConfigVersion } from './config-errors.js';
 import { readHistory, trimHistory, type PublishedVersion } from './config-history.js';
+import {
+  checkExpected,
+  checkTextFormat,
+  checkWatchOptions,
+  positive,
+  refuseOthers,
+  type ConfigClientOptions,
+  type ConfigFormat,
+  type PublishOptions,
+  type RollbackOptions,
+  type WatchOptions,
+} from './config-options.js';
 import { checkRoots, placesOf, type ConfigPlaces } from './config-places.js';
 import { DocumentError, encodeValue, parseBytes, type TextFormat } from './document.js';
-import { LiveConfig, type ConfigFallback } from './live-config.js';
+import { LiveConfig } from './live-config.js';
 import { Publication } from './publication.js';
-import { checkSchema, validate, type ConfigSchema } from './schema.js';
-import { nodeSource, type RawConfig } from './source.js';
+import { watchRollout, type Rollout } from './rollout.js';
+import { checkSchema, validate } from './schema.js';
+import { nodeSource, treeSource, type ConfigSource, type RawConfig } from './source.js';
 
-/** How a {@link ConfigClient} behaves. */
-export interface ConfigClientOptions {
-  /** Where paths that do not begin with a slash stand. Default: `/config`. */
-  readonly root?: string | undefined;
-  /** Where acknowledgements and published versions are kept. Default: `/config-records`. */
-  readonly recordsRoot?: string | undefined;
-  /** Who this process is, for operators: one line. Default: the process id. */
-  readonly identity?: string | undefined;
-  /** Who may do what with the nodes that are made. Unset: everybody everything. */
-  readonly acl?: readonly Acl[] | undefined;
-  /** Data of more bytes are rejected, and not published. Default: 400,000. */
-  readonly bytesMax?: number | undefined;
-  /** How many published versions of each configuration are kept. Default: 10; at least 1. */
-  readonly historyMax?: number | undefined;
-  /** How long a schema may take, in milliseconds. Default: 10,000. */
-  readonly validationMs?: number | undefined;
-  /** Where rejections are reported. Default: nowhere. */
-  readonly log?: Log | undefined;
-}
-
-/** How one configuration is read. */
-export interface WatchOptions<T> {
+/** A version that was written, and what becomes of it. */
+export interface Published {
+  readonly version: ConfigVersion;
   /**
-   * What lets data pass, and makes the value of them: a Standard Schema, synchronous or not. Without
-   * one whatever can be parsed passes.
+   * What the instances that follow the configuration say about this version, now and at every change; instances come
+   * and go. Cold; never completes before the client is closed. A newer version counts as this one.
    */
-  readonly schema?: ConfigSchema<T> | undefined;
-  /** Default: `json`. */
-  readonly format?: TextFormat | undefined;
-  /** What stands in when there is no valid first value. Default: `last-good`. */
-  readonly fallback?: ConfigFallback<T> | undefined;
-}
-
-/** How a version is published. */
-export interface PublishOptions<T> {
-  /** What must let the value pass before it is written. */
-  readonly schema?: ConfigSchema<T> | undefined;
-  /** Default: `json`. */
-  readonly format?: TextFormat | undefined;
-  /**
-   * The version that the node must have; -1: there must be none yet. Unset: whichever it has is
-   * replaced.
-   */
-  readonly expectedVersion?: number | undefined;
-  /** The longest wait, in milliseconds. Unset: no limit. */
-  readonly waitMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** Which version comes back. */
-export interface RollbackOptions<T> extends Omit<PublishOptions<T>, 'expectedVersion'> {
-  /** Its number. Unset: the newest that is older than what is there now. */
-  readonly to?: number | undefined;
+  readonly rollout$: Observable<Rollout>;
 }
 
 const BYTES_MAX = 400_000;
@@ -167,12 +137,9 @@ export class ConfigClient {
    * before it was known whether it had been applied.
    * @throws {NoAuthError} and other refusals of the server. @throws {InvalidPathError}
    */
-  async publish<T>(
-    path: string,
-    value: T,
-    options: PublishOptions<T> = {},
-  ): Promise<ConfigVersion> {
+  async publish<T>(path: string, value: T, options: PublishOptions<T> = {}): Promise<Published> {
     const places = this.placesOf(path);
+    checkTextFormat(options.format, places.path);
     const data = this.encode(places.path, value, options.format ?? 'json');
     return this.publishBytes(places, data, options);
   }
@@ -184,8 +151,9 @@ export class ConfigClient {
    * @throws {ConfigConflictError} Somebody published meanwhile.
    * @see publish for the other errors.
    */
-  async rollback<T>(path: string, options: RollbackOptions<T> = {}): Promise<ConfigVersion> {
+  async rollback<T>(path: string, options: RollbackOptions<T> = {}): Promise<Published> {
     const places = this.placesOf(path);
+    checkTextFormat(options.format, places.path);
     const { to } = options;
     const limit = new TimeLimit(this.zk.clock, options);
     const stat = await this.zk.exists(places.path, limit.rest());
@@ -213,6 +181,25 @@ export class ConfigClient {
     return versions;
   }
 
+  /**
+   * What the instances that follow a configuration say about its newest version, now and at every
+   * change. Cold; ends as `watchNode` of the client does.
+   *
+   * @param options How the version is found, for configurations that this client does not follow.
+   * @throws {InvalidPathError} @throws {InvalidArgumentError}
+   */
+  rollout$(
+    path: string,
+    options: Pick<WatchOptions<unknown>, 'format' | 'layers'> = {},
+  ): Observable<Rollout> {
+    const places = this.placesOf(path);
+    checkWatchOptions(options, places.path);
+    const followed = this.watched.get(places.path)?.options;
+    const source = this.sourceOf(places, followed ?? options);
+    const version$ = source.pipe(map((raw) => raw?.version ?? null));
+    return watchRollout(this.zk, places, version$);
+  }
+
   /** The path as the client of the ensemble knows it. @throws {InvalidPathError} */
   pathOf(path: string): string {
     return this.placesOf(path).path;
@@ -230,9 +217,11 @@ export class ConfigClient {
   }
 
   private follow<T>(places: ConfigPlaces, options: WatchOptions<T>): LiveConfig<T> {
-    const { zk, log, bytesMax, validationMs } = this;
+    const { zk, log, validationMs } = this;
     const { path } = places;
     const { schema = null, format = 'json', fallback = 'last-good' } = options;
+    const source = this.sourceOf(places, options);
+    const acknowledgement = this.acknowledgementOf(places);
     const live = new LiveConfig<T>({
       path,
       fallback,
@@ -240,30 +229,50 @@ export class ConfigClient {
       onClose: () => {
         feed.stop();
         this.watched.delete(path);
-        return Promise.resolve();
+        return acknowledgement?.close() ?? Promise.resolve();
       },
     });
     const feed = new ConfigFeed<T>({
       live,
-      source: nodeSource(zk, path, { format, bytesMax }),
+      source,
       schema,
       fallback,
       validationMs,
       clock: zk.clock,
       log,
       history: () => this.earlier(places, format),
-      onReport: () => undefined,
+      onReport: (report) => acknowledgement?.report(report),
     });
     if (this.deferred === null) feed.start();
     else this.deferred.push(feed as unknown as ConfigFeed<never>);
     return live;
   }
 
+  private sourceOf(
+    { path }: ConfigPlaces,
+    { format = 'json', layers = [path] }: Pick<WatchOptions<unknown>, 'format' | 'layers'>,
+  ): ConfigSource {
+    const { zk, bytesMax } = this;
+    if (format !== 'properties') return nodeSource(zk, path, { format, bytesMax });
+    return treeSource(
+      zk,
+      layers.map((layer) => this.placesOf(layer).path),
+      bytesMax,
+    );
+  }
+
+  private acknowledgementOf({ acks: directory }: ConfigPlaces): Acknowledgement | null {
+    const { zk, log } = this;
+    const { acknowledge = true, identity = `${process.pid}`, acl } = this.options;
+    return acknowledge ? new Acknowledgement({ zk, directory, identity, acl, log }) : null;
+  }
+
   /** What was published before, as data to begin with. */
   private async *earlier(
     places: ConfigPlaces,
-    format: TextFormat,
+    format: ConfigFormat,
   ): AsyncGenerator<RawConfig, void, undefined> {
+    if (format === 'properties') return;
     for await (const { version, data } of readHistory(this.zk, places.history)) {
       yield { version, parse: () => parseBytes(data, format, this.bytesMax) };
     }
@@ -282,7 +291,7 @@ export class ConfigClient {
     places: ConfigPlaces,
     data: Buffer,
     options: PublishOptions<T>,
-  ): Promise<ConfigVersion> {
+  ): Promise<Published> {
     const { zk, bytesMax, validationMs, historyMax } = this;
     const { schema, format = 'json', expectedVersion, waitMs, signal } = options;
     const { path } = places;
@@ -309,7 +318,7 @@ export class ConfigClient {
     } catch (error) {
       this.log.warn(`the history of the configuration ${path} cannot be trimmed`, { error });
     }
-    return version;
+    return { version, rollout$: watchRollout(zk, places, concat(of(version), NEVER)) };
   }
 }
 
@@ -324,49 +333,4 @@ function rejection(
     issues: [{ path: field, message }],
     version: null,
   });
-}
-
-function positive(name: string, given: number | undefined, otherwise: number): number {
-  const value = given ?? otherwise;
-  if (typeof value === 'number' && value >= 1) return value;
-  throw new InvalidArgumentError(`${name} must be a number from 1 up, not ${String(given)}`);
-}
-
-function checkExpected(expected: number | undefined, path: string): void {
-  if (expected === undefined) return;
-  if (Number.isInteger(expected) && expected >= -1) return;
-  throw new InvalidArgumentError(
-    `publish ${path}: expectedVersion must be a version, or -1 for none, not ${String(expected)}`,
-  );
-}
-
-function checkWatchOptions(options: WatchOptions<unknown>, path: string): void {
-  const { schema, format, fallback } = options;
-  const where = `the configuration ${path}`;
-  if (schema !== undefined) checkSchema(schema, where);
-  if (format !== undefined && !FORMATS.includes(format)) {
-    throw new InvalidArgumentError(`${where}: there is no format "${format as string}"`);
-  }
-  if (fallback === undefined || fallback === 'last-good' || fallback === 'fail') return;
-  if ((fallback as Partial<typeof fallback> | null)?.default !== undefined) return;
-  throw new InvalidArgumentError(
-    `${where}: fallback must be "last-good", "fail" or { default: value }`,
-  );
-}
-
-const FORMATS: readonly string[] = ['json', 'yaml'] satisfies TextFormat[];
-
-function refuseOthers(
-  before: WatchOptions<unknown>,
-  now: WatchOptions<unknown>,
-  path: string,
-): void {
-  for (const name of ['schema', 'format', 'fallback'] as const) {
-    if (before[name] === now[name]) continue;
-    if (name === 'fallback' && JSON.stringify(before[name]) === JSON.stringify(now[name])) continue;
-    throw new InvalidArgumentError(
-      `the configuration ${path} is followed already, with another ${name}: ` +
-        'use one definition for both',
-    );
-  }
 }

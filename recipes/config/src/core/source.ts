@@ -1,7 +1,9 @@
-import { map, type Observable } from 'rxjs';
+import { combineLatest, map, type Observable } from 'rxjs';
 import type { ZooKeeper } from '@aviary/client';
+import { Trees, type TreeSnapshot } from '@aviary/coordination';
 import type { ConfigVersion } from './config-errors.js';
 import { parseBytes, type TextFormat } from './document.js';
+import { parseProperties } from './properties.js';
 
 /** What the servers have at one moment. */
 export interface RawConfig {
@@ -32,4 +34,38 @@ export function nodeSource(
       };
     }),
   );
+}
+
+/**
+ * Trees of properties, which all together are the configuration. Each is as of one moment; what was
+ * written to several of them is seen one after the other, as what was written in several transactions is.
+ */
+export function treeSource(
+  zk: ZooKeeper,
+  layers: readonly string[],
+  bytesMax: number,
+): ConfigSource {
+  const trees = Trees.of(zk);
+  return combineLatest(layers.map((path) => trees.tree(path).snapshot$)).pipe(
+    map((snapshots) => {
+      const isMissing = snapshots.every(({ root, problems }) => root === null && !problems.length);
+      if (isMissing) return null;
+      return {
+        version: { zxid: lastChangeOf(snapshots), number: null },
+        parse: () => parseProperties(snapshots, bytesMax),
+      };
+    }),
+  );
+}
+
+/** The same for everybody who reads the same. */
+function lastChangeOf(snapshots: readonly TreeSnapshot[]): bigint {
+  let last = 0n;
+  for (const snapshot of snapshots) {
+    for (const { stat } of snapshot.nodes()) {
+      if (stat.mzxid > last) last = stat.mzxid;
+      if (stat.pzxid > last) last = stat.pzxid;
+    }
+  }
+  return last;
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { WatchOptions } from '../core/config-client.js';
+import type { WatchOptions } from '../core/config-options.js';
 import { ConfigSetupError } from './config-setup-error.js';
 
 /** What is used of Nest's `ConfigService` where a path depends on it. */

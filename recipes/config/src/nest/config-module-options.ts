@@ -1,5 +1,5 @@
 import type { Duration } from '@aviary/nest';
-import type { ConfigClientOptions, WatchOptions } from '../core/config-client.js';
+import type { ConfigClientOptions, WatchOptions } from '../core/config-options.js';
 import type { ConfigPath } from './config-definition.js';
 
 /** A configuration that `ConfigService` of `@nestjs/config` shows, too. */

@@ -1,5 +1,6 @@
 import type { Log } from '@aviary/foundation';
-import type { ConfigClient, WatchOptions } from '../core/config-client.js';
+import type { ConfigClient } from '../core/config-client.js';
+import type { WatchOptions } from '../core/config-options.js';
 import type { LiveConfig } from '../core/live-config.js';
 import {
   merged,

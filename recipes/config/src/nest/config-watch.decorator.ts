@@ -1,4 +1,4 @@
-import type { WatchOptions } from '../core/config-client.js';
+import type { WatchOptions } from '../core/config-options.js';
 import type { ConfigSchema } from '../core/schema.js';
 import { DEFAULT_MODULE } from '@aviary/nest';
 import type { ConfigPath } from './config-definition.js';
