@@ -18,3 +18,13 @@ export {
   RejectItemError,
 } from './core/queue-errors.js';
 export type { ItemView, QueueView } from './core/queue-view.js';
+export { QueueConsumer } from './nest/queue-consumer.decorator.js';
+export type { QueueConsumerOptions } from './nest/queue-consumer.decorator.js';
+export type {
+  QueueFeature,
+  QueueModuleOptions,
+  QueueOptionsFactory,
+} from './nest/queue-module-options.js';
+export { QueueSetupError } from './nest/queue-setup-error.js';
+export { QueueModule } from './nest/queue.module.js';
+export { getQueuesToken, getQueueToken, InjectQueue, InjectQueues } from './nest/queue.tokens.js';

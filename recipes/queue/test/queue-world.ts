@@ -1,4 +1,4 @@
-import type { ZooKeeperOptions } from '@aviary/client';
+import { NoNodeError, type ZooKeeperOptions } from '@aviary/client';
 import type { SimulatedProcess } from '@aviary/simulator';
 import {
   RecipeWorld,
@@ -60,7 +60,13 @@ export class QueueWorld extends RecipeWorld {
 
   /** The names in a directory; none if it is not there. */
   async namesIn(path: string): Promise<string[]> {
-    return this.port.tree.findText(path) === -1 ? [] : this.children(path);
+    const found = await this.look((zk) =>
+      zk.children(path).catch((error: unknown) => {
+        if (error instanceof NoNodeError) return { children: [] };
+        throw error;
+      }),
+    );
+    return [...found.children].sort();
   }
 
   /** Virtual time, inside of a service. */

@@ -74,6 +74,7 @@ export class ItemQueue<T> {
   private readonly terms: QueueTerms;
   private readonly codec: ItemCodec<T>;
   private readonly consumers = new Set<Consumer>();
+  private isStopped = false;
   private isClosed = false;
 
   /** @internal Use `QueueClient`. */
@@ -208,7 +209,7 @@ export class ItemQueue<T> {
    * @throws {QueuesClosedError} @throws {InvalidArgumentError}
    */
   consume(handler: Handler<T>, options: ConsumeOptions = {}): Consumer {
-    this.assertOpen();
+    if (this.isStopped) throw new QueuesClosedError(this.path);
     checkConsumeOptions(options);
     const work = {
       open: (data: Buffer, path: string) => this.open(data, path, handler),
@@ -254,16 +255,17 @@ export class ItemQueue<T> {
     return replayed;
   }
 
-  /** @internal Takes no more items, for all consumers. */
-  stop(): void {
-    this.isClosed = true;
+  /** @internal Takes no more items, for all consumers. Items can be put on. */
+  stopConsuming(): void {
+    this.isStopped = true;
     for (const consumer of this.consumers) consumer.stop();
   }
 
   /** @internal */
   async close(deadlineMs: number): Promise<void> {
-    this.stop();
+    this.stopConsuming();
     await Promise.all(Array.from(this.consumers, (consumer) => consumer.close(deadlineMs)));
+    this.isClosed = true;
   }
 
   private async create(

@@ -93,7 +93,7 @@ export class QueueClient {
     if (this.isClosed) throw new QueuesClosedError(absolute);
     const before = this.queues.get(absolute);
     if (before === undefined) {
-      const queue = this.make(absolute, (settings ?? {}));
+      const queue = this.make(absolute, settings ?? {});
       this.queues.set(absolute, queue);
       if (settings !== undefined) this.settings.set(absolute, settings);
       return queue as ItemQueue<T>;
@@ -117,21 +117,22 @@ export class QueueClient {
     return absolute;
   }
 
-  /** No queue takes or puts items any more (QueuesClosedError); handlers that run go on. */
-  stop(): void {
-    this.isClosed = true;
-    for (const queue of this.queues.values()) queue.stop();
+  /** No queue takes items any more; handlers that run go on, and items can be put. */
+  stopConsuming(): void {
+    for (const queue of this.queues.values()) queue.stopConsuming();
   }
 
   /**
-   * As {@link stop}, and waits for the handlers that run, at most `deadlineMs`, by default 5,000. Then
-   * their items are free for others. Never rejects.
+   * As {@link stopConsuming}, and waits for the handlers that run, at most `deadlineMs`, by default 5,000.
+   * Then their items are free for others, and nothing can be put any more (QueuesClosedError). Never
+   * rejects.
    */
   async close(options: { readonly deadlineMs?: number } = {}): Promise<void> {
     const { deadlineMs = 5_000 } = options;
-    this.stop();
+    this.stopConsuming();
     const queues = Array.from(this.queues.values());
     await Promise.all(queues.map((queue) => queue.close(deadlineMs)));
+    this.isClosed = true;
     const limit = new TimeLimit(this.zk.clock, { waitMs: 1_000 });
     await limit.race(this.receipts?.close() ?? Promise.resolve());
   }
