@@ -361,6 +361,26 @@ describe('a job of the leader', () => {
     expect(new Set(times).size).toBe(times.length);
   });
 
+  it('T31: fires no time twice when the clock is set back, and looks when it is set forward', async () => {
+    const { one } = await both({ misfire: 'run-once' });
+    await world.pass(12_000);
+    const { host } = ann.process;
+    const before = one.times.length;
+    host.stepWallClock(-45_000);
+    await world.pass(35_000);
+    expect(one.times).toHaveLength(before);
+    await world.pass(25_000);
+    expect(one.times.length).toBeGreaterThan(before);
+    const last = one.times.length;
+    host.stepWallClock(25_000);
+    await world.pass(60_000);
+    const made = one.fires.slice(last).find(({ missedSince }) => missedSince !== null);
+    expect(made!.at.getTime() - made!.missedSince!.getTime()).toBeGreaterThanOrEqual(10_000);
+    expect(
+      new Set(one.times.map((time, at) => `${time} ${one.fires[at]!.at.getTime()}`)).size,
+    ).toBe(one.times.length);
+  });
+
   it('is not fired by a leader that slept past its session', async () => {
     const { one, other } = await both();
     await world.pass(5_000);

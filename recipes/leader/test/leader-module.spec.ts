@@ -164,6 +164,24 @@ describe('@LeaderOnly()', () => {
     await world.world.settle(resigned);
   });
 
+  it('lets work that runs on while the leader steps down call what only the leader may', async () => {
+    const { one, role } = await two();
+    const reports = one.app.get(Reports);
+    reports.work = async () => {
+      await sleeper(ann)(300);
+      reports.work = () => Promise.resolve();
+      reports.ran.push(await reports.sendAll());
+    };
+    const call = world.begin(ann, () => reports.send('a'));
+    await world.pass(100);
+    const resigned = world.begin(ann, () => role.resign());
+    await world.pass(50);
+    expect(role.term).toBeNull();
+    expect(await world.world.settle(call)).toBe('a by ann');
+    expect(reports.ran).toEqual(['a', 'all', 'all by ann']);
+    await world.world.settle(resigned);
+  });
+
   it('N7: holds the role for each stream, which ends with it', async () => {
     const { one, role } = await two();
     const reports = one.app.get(Reports);

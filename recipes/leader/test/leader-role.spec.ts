@@ -71,6 +71,26 @@ describe('a role', () => {
     expect(again.token).toBeGreaterThan(first.token);
   });
 
+  it('may be wanted again while it is given up, and then stands behind itself', async () => {
+    await world.campaign(ann, bob);
+    const first = await world.leading(ann);
+    void world.begin(ann, () =>
+      first.run(() => new Promise<void>((resolve) => ann.process.clock.setTimer(3_000, resolve))),
+    );
+    const withdrawn = world.begin(ann, () => {
+      const done = ann.role.withdraw();
+      ann.role.campaign();
+      return done;
+    });
+    await world.pass(300);
+    expect(await world.ids()).toEqual(['ann', 'bob', 'ann']);
+    expect([ann.role.isCampaigning, ann.role.term, first.isHeld]).toEqual([true, null, true]);
+    await world.world.settle(withdrawn);
+    await world.leading(bob);
+    await world.in(bob, () => bob.role.withdraw());
+    expect((await world.leading(ann)).token).toBeGreaterThan(first.token);
+  });
+
   it('rotates among those who lead for some work, as with the selector of Curator', async () => {
     const led: string[] = [];
     const work =

@@ -103,11 +103,13 @@ class Candidate {
         case 0:
           await role.resign();
           break;
-        case 1:
-          await role.withdraw();
+        case 1: {
+          const withdrawn = role.withdraw();
+          if (process.random.uint32() % 2 === 0) await withdrawn;
           await this.sleep(process.random.uint32() % 500);
           role.campaign();
           break;
+        }
         case 2:
           await this.handOver();
           break;
@@ -272,12 +274,12 @@ describe('roles under faults', () => {
     expect(fires).toBeGreaterThan(3);
   });
 
-  it.each<[Mistake, RegExp]>([
-    ['no asserts', /wrote with/],
-    ['no claims', /was fired twice/],
-  ])('convict those who make a mistake: %s, within 40 seeds', async (mistake, verdict) => {
+  it.each<[Mistake, RegExp, number]>([
+    ['no asserts', /wrote with/, 1],
+    ['no claims', /was fired twice/, 11],
+  ])('convict those who make a mistake: %s, within 40 seeds', async (mistake, verdict, first) => {
     let found: readonly string[] = [];
-    for (let seed = 11; seed <= 50 && !verdict.test(found.join()); seed++) {
+    for (let seed = first; seed < first + 40 && !verdict.test(found.join()); seed++) {
       found = (await run(seed, mistake)).violations;
     }
     expect(found.join()).toMatch(verdict);

@@ -35,7 +35,10 @@ export class LeaderRole {
   private readonly terms: RoleTerms;
   private readonly termSubject = new BehaviorSubject<LeaderTerm | null>(null);
   private readonly problems = new BehaviorSubject<unknown>(null);
+  private readonly ownTerms = new WeakSet<LeaderTerm>();
   private candidacy: Candidacy | null = null;
+  /** Candidacies that were stopped, and whose terms' work may still run. */
+  private readonly stopping = new Set<Promise<void>>();
   private work: LeaderWork | null = null;
   private isClosed = false;
 
@@ -83,7 +86,7 @@ export class LeaderRole {
    */
   campaign(work: LeaderWork | null = null): void {
     if (this.isClosed) throw new LeadersClosedError(this.path);
-    this.work = work ?? this.work;
+    this.work = work ?? (this.candidacy === null ? null : this.work);
     this.candidacy ??= new Candidacy({
       ...this.terms,
       onTerm: (term) => this.onTerm(term),
@@ -157,6 +160,11 @@ export class LeaderRole {
     await this.awaitHandOver(terms, way, limit);
   }
 
+  /** @internal Whether a term is or was this role's. */
+  isTermOf(term: LeaderTerm): boolean {
+    return this.ownTerms.has(term);
+  }
+
   /** @internal As {@link withdraw}, for the end of the application. */
   async close(): Promise<void> {
     this.isClosed = true;
@@ -167,13 +175,19 @@ export class LeaderRole {
 
   private readonly ownNode = (): string | null => this.candidacy?.nodePath ?? null;
 
+  /** From here on another campaign may begin; its node stands behind the one that is given up. */
   private async stop(reason: 'shutdown' | 'resigned'): Promise<void> {
     const { candidacy } = this;
-    await candidacy?.stop(reason);
-    if (this.candidacy === candidacy) this.candidacy = null;
+    this.candidacy = null;
+    if (candidacy !== null) {
+      const stopped = candidacy.stop(reason).finally(() => this.stopping.delete(stopped));
+      this.stopping.add(stopped);
+    }
+    await Promise.all(this.stopping);
   }
 
   private onTerm(term: LeaderTerm | null): void {
+    if (term !== null) this.ownTerms.add(term);
     this.termSubject.next(term);
     const { work } = this;
     if (term !== null && work !== null) void this.doWork(term, work);

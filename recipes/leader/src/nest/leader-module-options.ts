@@ -10,7 +10,7 @@ export interface LeaderModuleOptions extends Omit<LeadersOptions, 'graceMs'> {
    * False: it only observes, and methods of the leader do not run here.
    */
   readonly campaign?: boolean | undefined;
-  /** Where the records of cron jobs stand. Default: `/leader-cron`. */
+  /** Where the records of cron jobs stand. Default: `/leader-cron`, with `-<name>` if it has one. */
   readonly cronRoot?: string | undefined;
 }
 

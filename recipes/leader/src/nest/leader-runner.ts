@@ -5,7 +5,7 @@ import type { LeaderTerm } from '../core/leader-term.js';
 import type { Leaders } from '../core/leaders.js';
 import { LeaderSetupError } from './leader-setup-error.js';
 import { runnerToken } from './leader.tokens.js';
-import { runInTerm } from './term-scope.js';
+import { enclosingTerm, runInTerm } from './term-scope.js';
 
 /** A call that was not run, since this process does not lead. */
 export interface FollowerCall {
@@ -50,9 +50,9 @@ export class LeaderRunner implements MethodRunner {
 
   /** Runs `body` at once, if this process leads; what it returns later belongs to the term. */
   run(call: LeaderCall, body: () => unknown): unknown {
-    const term = this.leaders.role(call.role).term;
+    const term = this.termFor(call);
     if (term === null) return this.refused(call);
-    const leave = term.enter();
+    const leave = term.track();
     let result: unknown;
     try {
       result = runInTerm(term, body);
@@ -77,9 +77,20 @@ export class LeaderRunner implements MethodRunner {
   /** The stream of `body`, for each subscriber while this process leads. */
   stream(call: LeaderCall, body: () => Observable<unknown>): Observable<unknown> {
     return defer(() => {
-      const term = this.leaders.role(call.role).term;
+      const term = this.termFor(call);
       return term === null ? this.refusedStream(call) : streamIn(call, term, body);
     });
+  }
+
+  /**
+   * The term in which a call may run; null: none. Work that runs when its term ends, and that may go on
+   * since the role is still ours, may also call what only the leader may do.
+   */
+  private termFor(call: LeaderCall): LeaderTerm | null {
+    const role = this.leaders.role(call.role);
+    const enclosing = enclosingTerm();
+    const isOurs = enclosing?.isHeld === true && role.isTermOf(enclosing);
+    return isOurs ? enclosing : role.term;
   }
 
   private refused({ method, args, role, otherwise }: LeaderCall): unknown {
@@ -134,7 +145,7 @@ function streamIn(
   body: () => Observable<unknown>,
 ): Observable<unknown> {
   return new Observable((subscriber) => {
-    const leave = term.enter();
+    const leave = term.track();
     const onEnd = (): void => {
       if (call.onLost === 'abort') subscriber.error(term.signal.reason);
     };

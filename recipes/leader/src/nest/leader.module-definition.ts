@@ -1,5 +1,5 @@
 import { pathProblem } from '@aviary/foundation';
-import { recipeModule, type RecipeSetup } from '@aviary/nest';
+import { DEFAULT_MODULE, recipeModule, type RecipeSetup } from '@aviary/nest';
 import { Leaders, LEADERS_ROOT } from '../core/leaders.js';
 import { LeaderCronJobs } from './leader-cron-jobs.js';
 import type { LeaderModuleOptions } from './leader-module-options.js';
@@ -43,8 +43,10 @@ function newLeaders(setup: Setup): Leaders {
 }
 
 function newCronJobs(setup: Setup): LeaderCronJobs {
-  const { zk, options, log } = setup;
-  const { cronRoot = CRON_ROOT, acl } = options;
+  const { zk, options, log, name } = setup;
+  // Names of jobs are unique in a module, so each module has its own records.
+  const ownRoot = name === DEFAULT_MODULE ? CRON_ROOT : `${CRON_ROOT}-${name}`;
+  const { cronRoot = ownRoot, acl } = options;
   const problem = pathProblem(cronRoot);
   if (problem !== null) setup.refuse(`cronRoot: ${problem}`);
   return new LeaderCronJobs({ zk, root: cronRoot, acl, log });

@@ -9,6 +9,11 @@ export function runInTerm<T>(term: LeaderTerm, body: () => T): T {
   return terms.run(term, body);
 }
 
+/** The term in which this code runs; null: it runs in none. */
+export function enclosingTerm(): LeaderTerm | null {
+  return terms.getStore() ?? null;
+}
+
 /**
  * The term in which the method under `@LeaderOnly()`, `@LeaderCron()` or `@OnLeadershipGained()` runs.
  * It is found from every function that the method calls, also behind an `await`.
@@ -19,8 +24,8 @@ export function runInTerm<T>(term: LeaderTerm, body: () => T): T {
  * @throws {LeaderSetupError} No such method is running.
  */
 export function currentTerm(): LeaderTerm {
-  const term = terms.getStore();
-  if (term !== undefined) return term;
+  const term = enclosingTerm();
+  if (term !== null) return term;
   throw new LeaderSetupError(
     'currentTerm() was called outside of a method under @LeaderOnly(), @LeaderCron() or ' +
       '@OnLeadershipGained()',
