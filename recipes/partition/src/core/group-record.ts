@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '@aviary/client';
 import { pathProblem } from '@aviary/foundation';
-import { hash32 } from './rendezvous.js';
+import { hash32, shareOut } from './rendezvous.js';
 
 /** More would be too many nodes for each member to make. */
 export const ITEMS_MAX = 10_000;
@@ -17,19 +17,44 @@ export interface GroupRecord {
   readonly members: readonly string[];
 }
 
-/** The items of a group. */
+/**
+ * Says who is to own which item; an item that it leaves out, or gives to nobody of the members, has no owner. It must give
+ * the same for the same arguments in every process.
+ */
+export type ShareOut = (
+  items: readonly string[],
+  members: readonly string[],
+) => ReadonlyMap<string, string>;
+
+/** What a group shares out, and how. */
 export interface Definition {
   readonly items: readonly string[];
-  /** The same for all processes that mean the same items. */
+  /** The same for all processes that mean the same items and share them out in the same way. */
   readonly fingerprint: string;
+  readonly shareOut: ShareOut;
 }
 
 /**
- * The items that `given` means: a number of them (`0`, `1`, ...) or their names.
+ * What `items` and `strategy` mean: a number of items (`0`, `1`, ...) or their names, by rendezvous or by a
+ * function with a name.
  *
  * @throws {InvalidArgumentError}
  */
-export function definitionOf(given: number | readonly string[]): Definition {
+export function definitionOf(
+  items: number | readonly string[],
+  strategy: 'rendezvous' | ShareOut = 'rendezvous',
+): Definition {
+  const names = namesOf(items);
+  if (strategy === 'rendezvous') {
+    return { items: names, fingerprint: fingerprintOf(names, ''), shareOut };
+  }
+  if (typeof strategy !== 'function' || strategy.name === '') {
+    throw new InvalidArgumentError('strategy must be "rendezvous" or a function with a name');
+  }
+  return { items: names, fingerprint: fingerprintOf(names, strategy.name), shareOut: strategy };
+}
+
+function namesOf(given: number | readonly string[]): readonly string[] {
   const refuse = (problem: string): never => {
     throw new InvalidArgumentError(`items must be ${problem}`);
   };
@@ -37,7 +62,7 @@ export function definitionOf(given: number | readonly string[]): Definition {
     if (!Number.isInteger(given) || given < 1 || given > ITEMS_MAX) {
       return refuse(`a whole number from 1 to ${ITEMS_MAX}, or names, not ${given}`);
     }
-    return fingerprinted(Array.from({ length: given }, (_, at) => String(at)));
+    return Array.from({ length: given }, (_, at) => String(at));
   }
   if (!Array.isArray(given) || given.length < 1 || given.length > ITEMS_MAX) {
     return refuse(`a number or a list of 1 to ${ITEMS_MAX} names`);
@@ -47,12 +72,12 @@ export function definitionOf(given: number | readonly string[]): Definition {
     return problem === null ? String(name) : refuse(`names of znodes: ${problem}`);
   });
   if (new Set(items).size < items.length) return refuse('different from each other');
-  return fingerprinted(items.sort());
+  return items.sort();
 }
 
-function fingerprinted(items: readonly string[]): Definition {
-  const hash = hash32(Buffer.from(items.join('\n')), items.length);
-  return { items, fingerprint: `${items.length}.${hash.toString(16).padStart(8, '0')}` };
+function fingerprintOf(items: readonly string[], strategy: string): string {
+  const hash = hash32(Buffer.from([strategy, ...items].join('\n')), items.length);
+  return `${items.length}.${hash.toString(16).padStart(8, '0')}`;
 }
 
 /** Why `name` cannot be the name of a member or an item; null: it can. */

@@ -1,9 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { childPath, pathProblem, silentLog, type Log } from '@aviary/foundation';
 import { InvalidArgumentError, InvalidPathError, type Acl, type ZooKeeper } from '@aviary/client';
-import { definitionOf, nameProblem } from './group-record.js';
+import {
+  EMPTY,
+  Subject,
+  distinctUntilChanged,
+  map,
+  startWith,
+  switchMap,
+  type Observable,
+} from 'rxjs';
+import { definitionOf, nameProblem, type ShareOut } from './group-record.js';
 import { PartitionsClosedError } from './partition-errors.js';
-import { Share, type OwnItem } from './share.js';
+import { Share, type Assignments, type OwnItem } from './share.js';
 
 /** How a {@link Partitions} behaves. */
 export interface PartitionsOptions {
@@ -26,6 +35,11 @@ export interface PartitionsOptions {
 export interface JoinOptions {
   /** How many items there are (`0`, `1`, ...), or their names. All processes must say the same. */
   readonly items: number | readonly string[];
+  /**
+   * Who owns what. Default: `rendezvous`, which is even for many items and moves only what it must. A function of your
+   * own needs a name: processes with another one do not share with this.
+   */
+  readonly strategy?: 'rendezvous' | ShareOut | undefined;
   /** How long the work on an item may take to end when that moves. Default: 10,000. */
   readonly graceMs?: number | undefined;
   /**
@@ -52,6 +66,8 @@ export class Partitions {
   private readonly member: string;
   private readonly options: PartitionsOptions;
   private readonly joined = new Set<Share>();
+  /** We have joined a group, or left one. */
+  private readonly changes = new Subject<void>();
   private isClosed = false;
 
   /** @throws {InvalidPathError} @throws {InvalidArgumentError} */
@@ -84,11 +100,8 @@ export class Partitions {
    * @throws {AlreadyPresentError} We are in the group already. @throws {PartitionsClosedError}
    * @throws {InvalidPathError} @throws {InvalidArgumentError}
    */
-  join(
-    group: string,
-    { items, graceMs = 10_000, settleMs = 500 }: JoinOptions,
-    own: OwnItem,
-  ): Share {
+  join(group: string, options: JoinOptions, own: OwnItem): Share {
+    const { items, strategy, graceMs = 10_000, settleMs = 500 } = options;
     const path = this.pathOf(group);
     if (this.isClosed) throw new PartitionsClosedError(path);
     checkMs('graceMs', graceMs);
@@ -99,22 +112,49 @@ export class Partitions {
       group: path,
       member: this.member,
       identity,
-      definition: definitionOf(items),
+      definition: definitionOf(items, strategy),
       graceMs,
       settleMs,
       acl,
       log,
       own,
-      onLeft: (left) => this.joined.delete(left),
+      onLeft: (left) => {
+        this.joined.delete(left);
+        this.changes.next();
+      },
     });
     this.joined.add(share);
+    this.changes.next();
     return share;
+  }
+
+  /** Our membership in a group; null: we are not in it. @throws {InvalidPathError} */
+  share(group: string): Share | null {
+    const path = this.pathOf(group);
+    return this.shares.find((share) => share.group === path) ?? null;
+  }
+
+  /**
+   * What a group has agreed upon and what of it is ours: now and after every change, for as long as we are in it,
+   * also if we join later, or again. Hot; the latest is replayed; never errors; completes with {@link close}.
+   *
+   * @throws {InvalidPathError}
+   */
+  assignments$(group: string): Observable<Assignments> {
+    this.pathOf(group);
+    return this.changes.pipe(
+      startWith(undefined),
+      map(() => this.share(group)),
+      distinctUntilChanged(),
+      switchMap((share) => share?.assignments$ ?? EMPTY),
+    );
   }
 
   /** Leaves all groups, and joins no other. Never rejects; see {@link Share.leave}. */
   async close(options: { readonly deadlineMs?: number } = {}): Promise<void> {
     this.isClosed = true;
     await Promise.all(this.shares.map((share) => share.leave(options)));
+    this.changes.complete();
   }
 
   private pathOf(group: string): string {

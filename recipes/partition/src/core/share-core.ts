@@ -1,6 +1,5 @@
 import { assertNever } from '@aviary/foundation';
 import { memberOf, type Definition, type GroupRecord } from './group-record.js';
-import { shareOut } from './rendezvous.js';
 
 /** After the member whose turn it is to propose, each next one waits so much longer. */
 const RANK_MS = 2_000;
@@ -176,7 +175,7 @@ export class ShareCore {
 
   private takeRecord(record: GroupRecord | null): void {
     this.record = record;
-    const { fingerprint, items } = this.terms.definition;
+    const { fingerprint, items, shareOut } = this.terms.definition;
     const isOurs = record?.definition === fingerprint;
     this.owners = isOurs ? shareOut(items, record.members) : new Map<string, string>();
   }
