@@ -73,6 +73,13 @@ describe('@ConfigWatch()', () => {
     expect(app.get(Prices).gross(100)).toBe(120);
   });
 
+  it('is not read by Nest, which looks for clients in all properties before it initialises', async () => {
+    const app = await application(world, ann, [Prices]);
+    const read: string[] = [];
+    for (const key in app.get(Prices)) read.push(key);
+    expect(read).toEqual(['atInit']);
+  });
+
   it('is one LiveConfig for every object, request-scoped and transient ones included', async () => {
     @Injectable({ scope: Scope.REQUEST })
     class PerRequest extends Prices {}

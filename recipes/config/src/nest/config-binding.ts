@@ -74,7 +74,8 @@ function bindProperty(
   const isBound = Reflect.defineProperty(instance, key, {
     get: () => registry.liveOf(wish, label),
     configurable: true,
-    enumerable: true,
+    // Nest looks through what can be enumerated for clients of microservices, before it initialises.
+    enumerable: false,
   });
   if (isBound) return;
   throw new ConfigSetupError(`${label} cannot be given its value, because its object is frozen`);
