@@ -6,6 +6,7 @@ import { CronSchedule } from '../src/core/cron-schedule.js';
 import { CronStore } from '../src/core/cron-store.js';
 import type { CronFire, LeaderTerm } from '../src/index.js';
 import {
+  CountingClock,
   LeaderWorld,
   SESSION_TIMEOUT_MS,
   STEADY,
@@ -113,7 +114,7 @@ class Runner {
     readonly service: Service,
     options: { misfire?: MisfirePolicy; interrupted?: 'leave' | 'run-again'; every?: string } = {},
   ) {
-    const { role, zk, log, process } = service;
+    const { role, zk, log } = service;
     this.job = new LeaderCronJob({
       name: 'tick',
       role,
@@ -123,7 +124,7 @@ class Runner {
       interrupted: options.interrupted ?? 'leave',
       lateMs: 1_000,
       history: 5,
-      clock: process.clock,
+      clock: zk.clock,
       log,
       body: (fire, term) => this.run(fire, term),
     });
@@ -424,15 +425,26 @@ describe('a job of the leader', () => {
     expect(String((await world.look((zk) => zk.get('/cron/tick'))).data)).toBe('not mine');
   });
 
-  it('leaves no timer and no watch when it is stopped', async () => {
-    const { one, other } = await both();
-    await world.pass(3_000);
-    for (const { job, service } of [one, other]) {
-      service.process.run(() => job.stop());
-      await world.in(service, () => service.leaders.close());
-      expect(service.zk.watchCount).toBe(0);
-      await world.in(service, () => service.zk.close());
-    }
-    expect(world.watchCount).toBe(0);
+  it('I8: leaves no timer and no watch when it is stopped', async () => {
+    const process = world.world.addHost('dan').boot();
+    const clock = new CountingClock(process.clock);
+    const dan = world.serviceOf('dan', process, { clock });
+    const runner = new Runner(dan);
+    runner.start();
+    await world.leading(dan);
+    dan.process.run(() => void dan.role.status$.subscribe());
+    const waiting = rejection(
+      world.in(dan, () => dan.leaders.role('b').whenLeading({ waitMs: 1 })),
+    );
+    expect(await waiting).toMatchObject({ name: 'LeadershipTimeoutError' });
+    await world.world.reach(() => runner.fires.length === 2);
+    expect(clock.pending.size).toBeGreaterThan(0);
+    await world.in(dan, async () => {
+      runner.job.stop();
+      await dan.leaders.close();
+      await dan.zk.close();
+    });
+    await world.pass(100);
+    expect([clock.pending.size, dan.zk.watchCount, world.watchCount]).toEqual([0, 0, 0]);
   });
 });

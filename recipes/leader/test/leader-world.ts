@@ -1,4 +1,5 @@
 import type { ZooKeeperOptions } from '@aviary/client';
+import type { Clock, Timer } from '@aviary/foundation';
 import type { SimulatedProcess } from '@aviary/simulator';
 import {
   RecipeWorld,
@@ -84,6 +85,40 @@ export class LeaderWorld extends RecipeWorld {
       const read = names.map(async (name) => (await zk.get(`/leaders/a/${name}`)).data);
       return (await Promise.all(read)).map(String);
     });
+  }
+}
+
+/** A clock that knows which of its timers have neither fired nor been cancelled. */
+export class CountingClock implements Clock {
+  readonly pending = new Set<Timer>();
+
+  constructor(private readonly inner: Clock) {}
+
+  monotonicMs(): number {
+    return this.inner.monotonicMs();
+  }
+
+  wallMs(): number {
+    return this.inner.wallMs();
+  }
+
+  setTimer(delayMs: number, callback: () => void): Timer {
+    const timer: Timer = {
+      cancel: () => {
+        this.pending.delete(timer);
+        set.cancel();
+      },
+    };
+    const set = this.inner.setTimer(delayMs, () => {
+      this.pending.delete(timer);
+      callback();
+    });
+    this.pending.add(timer);
+    return timer;
+  }
+
+  atEndOfTurn(callback: () => void): void {
+    this.inner.atEndOfTurn(callback);
   }
 }
 
