@@ -9,3 +9,34 @@ export type { Member, MemberChange, PayloadFormat } from './core/member.js';
 export { Membership } from './core/membership.js';
 export { MembershipsClosedError } from './core/membership-errors.js';
 export type { RosterView } from './core/roster.js';
+export { Registration } from './core/registration.js';
+export type { InstanceStatus, RegisterSettings } from './core/registration.js';
+export { decodeInstance, encodeInstance, uriOf } from './core/service-instance.js';
+export type {
+  InstanceFacts,
+  ServiceInstance,
+  ServiceType,
+  UriPart,
+} from './core/service-instance.js';
+export { Services } from './core/services.js';
+export type { DiscoveredInstance, DiscoveredService, ServicesOptions } from './core/services.js';
+export type {
+  MembershipModuleOptions,
+  MembershipOptionsFactory,
+} from './nest/membership-module-options.js';
+export { MembershipSetupError } from './nest/membership-setup-error.js';
+export { MembershipModule } from './nest/membership.module.js';
+export {
+  getGroupsToken,
+  getGroupToken,
+  getServicesToken,
+  InjectGroup,
+  InjectGroups,
+  InjectServices,
+} from './nest/membership.tokens.js';
+export { ServiceRegistrar } from './nest/service-registrar.js';
+export { ServiceRegistryModule } from './nest/service-registry.module.js';
+export type {
+  ServiceRegistryOptions,
+  ServiceRegistryOptionsFactory,
+} from './nest/service-registry-options.js';
