@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { Permission } from '@aviary/client';
 import {
   ConfigWorld,
   SESSION_TIMEOUT_MS,
@@ -157,6 +158,39 @@ describe('T19: what was published during a gap', () => {
     await world.pass(1_000);
     expect(live.value.vat).toBe(0.4);
     expect(seen).toEqual([...new Set(seen)].sort((one, other) => (one < other ? -1 : 1)));
+  });
+});
+
+describe('a valid version that nobody saw, since a bad one came right after it', () => {
+  it('is found in the history', async () => {
+    await world.in(bob, () => bob.configs.publish('pricing', { vat: 0.1 }));
+    const live = ann.configs.watch('pricing', { schema: Pricing });
+    await world.in(ann, () => live.ready());
+    world.world.partition(['ann'], ['server']);
+    const { version } = await world.in(bob, () => bob.configs.publish('pricing', { vat: 0.2 }));
+    for (const vat of [7, 8]) await world.in(bob, () => bob.configs.publish('pricing', { vat }));
+    world.world.heal();
+    await world.pass(1_000);
+    expect(live.value.vat).toBe(0.2);
+    expect(live.version).toEqual(version);
+    expect(live.state).toMatchObject({ kind: 'degraded', problem: { version: { number: 4 } } });
+    expect(ann.lines.at(-1)).toMatch(/goes on with version 2/);
+  });
+
+  it('is found later if the history cannot be read just then', async () => {
+    await world.in(bob, () => bob.configs.publish('pricing', { vat: 0.1 }));
+    await world.in(bob, () => bob.configs.publish('pricing', { vat: 7 }));
+    const records = '/config-records/config%2Fpricing/history';
+    const everybodyMay = (perms: number) => [{ perms, id: { scheme: 'world', id: 'anyone' } }];
+    const { admin, all } = Permission;
+    await world.look((zk) => zk.setAcl(records, everybodyMay(admin)));
+    const live = ann.configs.watch('pricing', { schema: Pricing });
+    await world.pass(5_000);
+    expect(live.hasValue).toBe(false);
+    await world.look((zk) => zk.setAcl(records, everybodyMay(all)));
+    await world.pass(10_000);
+    expect(live.value.vat).toBe(0.1);
+    await world.in(ann, () => live.close());
   });
 });
 

@@ -1,4 +1,5 @@
 import type { Subscription } from 'rxjs';
+import { pause } from '@aviary/coordination';
 import type { Clock, Log, Timer } from '@aviary/foundation';
 import { issuesText, versionText, type ConfigIssue, type ConfigVersion } from './config-errors.js';
 import { DocumentError } from './document.js';
@@ -46,7 +47,7 @@ export class ConfigFeed<T> {
   private subscription: Subscription | null = null;
   private retry: Timer | null = null;
   private retryMs = RETRY_MS;
-  private isStopped = false;
+  private readonly stopping = new AbortController();
   /** Counts what comes from the source, in its order. */
   private arrived = 0;
   /** Up to which of them the value and the state have been told. */
@@ -57,6 +58,10 @@ export class ConfigFeed<T> {
   private running = 0;
   private waiting: { readonly at: number; readonly raw: RawConfig } | null = null;
   private isRecovering = false;
+  private isRecoveryWanted = false;
+  private recoveryMs = RETRY_MS;
+  /** What had come from the source when the value was taken out of the history. */
+  private recoveredAt = 0;
 
   constructor(ports: ConfigFeedPorts<T>) {
     this.ports = ports;
@@ -72,10 +77,14 @@ export class ConfigFeed<T> {
 
   /** Nothing is told any more, and nothing is watched. */
   stop(): void {
-    this.isStopped = true;
+    this.stopping.abort();
     this.waiting = null;
     this.retry?.cancel();
     this.subscription?.unsubscribe();
+  }
+
+  private get isStopped(): boolean {
+    return this.stopping.signal.aborted;
   }
 
   private onData(raw: RawConfig | null): void {
@@ -124,8 +133,8 @@ export class ConfigFeed<T> {
 
   private onValid(at: number, taken: TakenConfig<T>): void {
     if (at < this.takenAt) return;
-    // A published version that stood in may be newer than what was still being validated.
-    const isOlder = this.takenAt === 0 && this.taken !== null && isAfter(this.taken, taken);
+    // A version out of the history may be newer than what was still being validated then.
+    const isOlder = at <= this.recoveredAt && this.isKnown(taken.version);
     if (at > this.settledAt) this.rejected = null;
     this.takenAt = at;
     this.settle(at, isOlder ? null : taken, { kind: 'current', version: taken.version });
@@ -155,32 +164,53 @@ export class ConfigFeed<T> {
     this.ports.onReport({ taken: this.taken?.version ?? null, rejected: this.rejected });
   }
 
-  /** Begins with an earlier version, where that is asked for and there is no value. */
+  /**
+   * Looks for a valid version in the history: to begin with, where that is asked for; and what was published
+   * between the value and the data that are of no use, which nobody may have seen.
+   */
   private async recover(): Promise<void> {
-    const { fallback, history, live, log } = this.ports;
-    if (this.taken !== null || fallback !== 'last-good' || this.isRecovering) return;
+    if (this.taken === null && this.ports.fallback !== 'last-good') return;
+    this.isRecoveryWanted = true;
+    if (this.isRecovering) return;
     this.isRecovering = true;
+    while (this.isRecoveryWanted && !this.isStopped) {
+      this.isRecoveryWanted = false;
+      await this.recoverOnce();
+    }
+    this.isRecovering = false;
+  }
+
+  private async recoverOnce(): Promise<void> {
+    const { history, live, log, clock, onReport } = this.ports;
     try {
       for await (const raw of history()) {
-        const verdict = await this.verdictOn(raw);
-        if (this.isStopped || this.hasTaken()) return;
-        if (verdict.kind === 'invalid') continue;
         const { version } = raw;
-        log.warn(`the configuration ${live.path} begins with version ${versionText(version)}`);
+        if (version.zxid === this.rejected?.version.zxid) continue;
+        if (this.isKnown(version)) return;
+        const verdict = await this.verdictOn(raw);
+        if (this.isStopped || this.isKnown(version)) return;
+        if (verdict.kind === 'invalid') continue;
+        const verb = this.taken === null ? 'begins' : 'goes on';
+        log.warn(`the configuration ${live.path} ${verb} with version ${versionText(version)}`);
         this.taken = { value: verdict.value, version };
+        this.recoveredAt = this.arrived;
         live.apply(this.taken, live.state);
-        this.ports.onReport({ taken: version, rejected: this.rejected });
+        onReport({ taken: version, rejected: this.rejected });
         return;
       }
     } catch (error) {
+      if (this.isStopped) return;
       log.warn(`the history of the configuration ${live.path} cannot be read`, { error });
-    } finally {
-      this.isRecovering = false;
+      await pause(clock, this.recoveryMs, this.stopping.signal);
+      this.recoveryMs = Math.min(2 * this.recoveryMs, RETRY_MS_MAX);
+      // Unless newer data made it needless meanwhile.
+      if (live.state.kind === 'degraded') this.isRecoveryWanted = true;
     }
   }
 
-  private hasTaken(): boolean {
-    return this.taken !== null;
+  /** Whether the value is of this version, or of a newer one. */
+  private isKnown({ zxid }: ConfigVersion): boolean {
+    return this.taken !== null && this.taken.version.zxid >= zxid;
   }
 
   private async verdictOn(raw: RawConfig): Promise<Validation<T>> {
@@ -195,8 +225,4 @@ export class ConfigFeed<T> {
     if (schema === null) return { kind: 'valid', value: data as T };
     return validate(schema, data, { clock, limitMs: validationMs });
   }
-}
-
-function isAfter(one: TakenConfig<unknown>, other: TakenConfig<unknown>): boolean {
-  return one.version.zxid > other.version.zxid;
 }

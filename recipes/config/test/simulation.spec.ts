@@ -1,0 +1,233 @@
+import { describe, expect, it } from '@jest/globals';
+import { worstPowerCut } from '@aviary/simulator';
+import { ConfigFeed } from '../src/core/config-feed.js';
+import type { ConfigSchema, LiveConfig, Rollout } from '../src/index.js';
+import { ConfigWorld, SESSION_TIMEOUT_MS, type Service } from './config-world.js';
+
+const SEEDS = Number(process.env.RECIPE_SEEDS ?? 10);
+const FIRST_SEED = Number(process.env.SEED ?? 1);
+const TORMENT_MS = 6_000;
+
+/** What is published. Both halves are the same, so that a mixture of two would show. */
+interface Shop {
+  readonly serial: number;
+  readonly again: number;
+  readonly isValid: boolean;
+}
+
+/** Takes as long as it pleases, so that validations overlap; lets valid data pass. */
+function slowSchema({ process }: Service): ConfigSchema<Shop> {
+  const { random, clock } = process;
+  return {
+    '~standard': {
+      version: 1,
+      vendor: 'test',
+      validate: async (data) => {
+        const delayMs = random.uint32() % 300;
+        await new Promise<void>((resolve) => clock.setTimer(delayMs, resolve));
+        const shop = data as Shop;
+        return shop.isValid ? { value: shop } : { issues: [{ message: `${shop.serial} is bad` }] };
+      },
+    },
+  };
+}
+
+/** One instance that follows, and what it sees. */
+class Follower {
+  readonly violations: string[] = [];
+  readonly live: LiveConfig<Shop>;
+  values = 0;
+  private zxid = 0n;
+
+  constructor(
+    readonly service: Service,
+    private readonly published: Published,
+  ) {
+    this.live = service.configs.watch('shop', { schema: slowSchema(service) });
+    this.live.select((shop) => shop).subscribe(() => this.look());
+  }
+
+  /** What is promised of every value at every moment. */
+  look(): void {
+    if (!this.live.hasValue) return;
+    const { value, version } = this.live;
+    const { name } = this.service;
+    this.values++;
+    const complain = (what: string) => this.violations.push(`${name}: ${what}`);
+    if (version === null || version.zxid < this.zxid)
+      complain(`${version?.zxid} after ${this.zxid}`);
+    this.zxid = version?.zxid ?? 0n;
+    if (value.serial !== value.again) complain(`${value.serial} and ${value.again} are mixed`);
+    if (!value.isValid) complain(`${value.serial} was rejected, and is the value`);
+    if (!Object.isFrozen(value)) complain('it is not frozen');
+    const serial = this.published.serials.get(this.zxid);
+    if (serial !== undefined && serial !== value.serial) {
+      complain(`version ${this.zxid} is ${serial} and not ${value.serial}`);
+    }
+  }
+}
+
+/** One who publishes, good and bad, and is told what became of it. */
+class Publisher {
+  stopped = false;
+  done = 0;
+  readonly violations: string[] = [];
+
+  constructor(
+    private readonly service: Service,
+    private readonly published: Published,
+  ) {}
+
+  async run(): Promise<void> {
+    const { random, clock } = this.service.process;
+    while (!this.stopped) {
+      await new Promise<void>((resolve) => clock.setTimer(random.uint32() % 400, resolve));
+      await this.publish(random.uint32() % 3 > 0);
+    }
+  }
+
+  async publish(isValid: boolean): Promise<void> {
+    const serial = this.published.nextSerial++;
+    const shop = { serial, again: serial, isValid };
+    try {
+      const options = { waitMs: 3_000 };
+      const { version } = await this.service.configs.publish('shop', shop, options);
+      this.published.serials.set(version.zxid, serial);
+      this.done++;
+    } catch (error) {
+      const { outcome, name } = error as { outcome: string; name: string };
+      if (outcome === 'notApplied') this.published.refused.add(serial);
+      else if (outcome !== 'unknown') this.violations.push(`${name} has outcome ${outcome}`);
+    }
+  }
+}
+
+/** What all publishers were told. */
+class Published {
+  nextSerial = 1;
+  /** The serials by the zxid of their version. */
+  readonly serials = new Map<bigint, number>();
+  /** Of which it was said that they were not applied. */
+  readonly refused = new Set<number>();
+}
+
+function torment(world: ConfigWorld, services: readonly Service[]): void {
+  const fates = world.world.random.fork('fates');
+  const after = (ms: number, action: () => void) => world.world.after(ms, action);
+  const names = services.map(({ name }) => name);
+  for (let at = 500; at < TORMENT_MS; at += fates.between(100, 1_500)) {
+    const { name, process } = services[fates.below(services.length)]!;
+    const forMs = fates.between(1, 2 * SESSION_TIMEOUT_MS);
+    switch (fates.below(6)) {
+      case 0:
+        after(at, () => world.boot());
+        break;
+      case 1:
+        after(at, () => world.host.process?.pause());
+        after(at + forMs, () => world.host.process?.resume());
+        break;
+      case 2:
+        after(at, () => process.pause());
+        after(at + forMs, () => process.resume());
+        break;
+      case 3:
+        after(at, () => world.world.partition([name], ['server']));
+        after(at + forMs, () => world.world.heal());
+        break;
+      case 4:
+        after(at, () => world.world.cutOneWay('server', name));
+        after(at + forMs, () => world.world.heal());
+        break;
+      default:
+        after(at, () => names.forEach((to) => world.world.fabric.resetBetween(to, 'server')));
+    }
+  }
+}
+
+/** Publishers and followers under faults; then everything heals, and all must agree. */
+async function run(seed: number): Promise<readonly string[]> {
+  const world = await ConfigWorld.start({ seed, network: 'swarm' });
+  const published = new Published();
+  const services = ['ann', 'bob', 'cas', 'dan', 'eve'].map((name) => world.service(name));
+  const followers = services.slice(0, 3).map((one) => new Follower(one, published));
+  const publishers = services.slice(3).map((one) => new Publisher(one, published));
+  const running = publishers.map((one, at) => world.begin(services[3 + at]!, () => one.run()));
+  torment(world, services);
+  await world.pass(TORMENT_MS + 2 * SESSION_TIMEOUT_MS);
+
+  world.world.heal();
+  world.host.process?.kill(worstPowerCut);
+  world.boot();
+  for (const publisher of publishers) publisher.stopped = true;
+  await world.world.settle(Promise.all(running), { virtualMsMax: 120_000 });
+  const [ops, one] = [services[3]!, publishers[0]!];
+  // Whatever came before, the last is a bad one, below a good one.
+  const before = one.done;
+  await world.in(ops, () => one.publish(true));
+  const wanted = published.nextSerial - 1;
+  await world.in(ops, () => one.publish(false));
+  const violations = [...followers, ...publishers].flatMap((each) => each.violations);
+  if (one.done !== before + 2) violations.push('nobody can publish although all is well');
+
+  let rollout: Rollout | null = null;
+  const subscription = ops.configs.rollout$('shop').subscribe((now) => (rollout = now));
+  const agree = () =>
+    followers.every(({ live }) => live.hasValue && live.value.serial === wanted) &&
+    rollout?.rejected === 3 &&
+    rollout.instances.length === 3;
+  await world.world.reach(agree, { virtualMsMax: 60_000 });
+  subscription.unsubscribe();
+  for (const follower of followers) follower.look();
+
+  // What was told to have been applied is what stood there; what was not, nobody ever saw.
+  for (const { version, data } of await world.in(ops, () => ops.configs.history('shop'))) {
+    const { serial } = JSON.parse(String(data)) as Shop;
+    const said = published.serials.get(version.zxid);
+    if (said !== undefined && said !== serial) violations.push(`${serial} stands for ${said}`);
+    if (published.refused.has(serial)) violations.push(`${serial} was applied although it was not`);
+  }
+  for (const service of services) await world.in(service, () => service.configs.close());
+  await world.pass(1_000);
+  for (const { name, zk } of services) {
+    if (zk.watchCount > 0) violations.push(`${name} still watches`);
+  }
+  if (world.watchCount > 0) violations.push(`${world.watchCount} watches are left at the server`);
+  const acks = '/config-records/config%2Fshop/acks';
+  const isThere = world.port.tree.findText(acks) !== -1;
+  if (isThere && (await world.children(acks)).length > 0)
+    violations.push('acknowledgements are left');
+  return [...violations, ...followers.flatMap((each) => each.violations), ...world.failures];
+}
+
+const seeds = Array.from({ length: SEEDS }, (_, at) => FIRST_SEED + at);
+
+describe('configurations under faults (I7, I8)', () => {
+  it.each(seeds)(
+    'never go back, are never mixed, end on the newest valid version and leave nothing, SEED=%i',
+    async (seed) => {
+      expect(await run(seed)).toEqual([]);
+    },
+  );
+
+  it('convicts a feed that takes whatever validation ends last, within 20 seeds', async () => {
+    const { onValid } = ConfigFeed.prototype as unknown as {
+      onValid: (this: { takenAt: number; settledAt: number }, at: number, taken: unknown) => void;
+    };
+    const planted = function (
+      this: { takenAt: number; settledAt: number },
+      at: number,
+      taken: unknown,
+    ) {
+      this.takenAt = 0;
+      onValid.call(this, at, taken);
+    };
+    Object.assign(ConfigFeed.prototype, { onValid: planted });
+    try {
+      let found: readonly string[] = [];
+      for (let seed = 1; seed <= 20 && found.length === 0; seed++) found = await run(seed);
+      expect(found.join()).toMatch(/\d+ after \d+/);
+    } finally {
+      Object.assign(ConfigFeed.prototype, { onValid });
+    }
+  });
+});
