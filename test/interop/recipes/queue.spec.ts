@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ZooKeeper } from '@aviary/client';
-import { QueueClient, rawItems, textItems, type ItemQueue, type PutOptions } from '@aviary/queue';
+import { QueueClient, rawItems, textItems, type ItemQueue } from '@aviary/queue';
 import { SERVER_KINDS, removeAll } from '../servers.js';
 import { SharedRoom } from './shared-room.js';
 
