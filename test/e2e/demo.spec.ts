@@ -34,7 +34,7 @@ class Demo {
   /** The process ids of the instances by their names. */
   async instances(): Promise<Map<string, number>> {
     await this.program.printed(/Stop with Ctrl-C/);
-    const rows = this.program.output.matchAll(/^ +(#\d+) +process (\d+)$/gm);
+    const rows = this.program.output.matchAll(/^ +(#\d+) +process (\d+) /gm);
     return new Map(Array.from(rows, ([, name = '', pid]) => [name, Number(pid)]));
   }
 

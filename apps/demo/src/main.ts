@@ -1,13 +1,8 @@
 import 'reflect-metadata';
-import { rmSync } from 'node:fs';
-import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { ZooKeeper } from '@aviary/client';
-import { LockClient } from '@aviary/lock';
-import { EnsembleTransport } from '@aviary/nest';
-import type { INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
 import { demoOptions, USAGE, UsageError, type DemoOptions } from './command-line.js';
 import { findEnsemble, type EnsemblePlace } from './supervisor/ensemble-place.js';
 import { Report } from './supervisor/report.js';
@@ -16,6 +11,8 @@ import { Supervisor } from './supervisor/supervisor.js';
 import { Till } from './till/till.js';
 
 const EXIT_USAGE = 2;
+/** People read what the endpoints answer. */
+const JSON_SPACES = 2;
 
 /** Resolves when the person at the terminal, or who else started the demo, wants it to end. */
 function toldToStop(): Promise<void> {
@@ -26,42 +23,38 @@ function toldToStop(): Promise<void> {
   });
 }
 
-async function newApp(place: EnsemblePlace, options: DemoOptions): Promise<INestApplication> {
-  const module = SupervisorModule.with(place, options.sessionTimeoutMs);
-  const app = await NestFactory.create(module, {
+async function newApp(place: EnsemblePlace, options: DemoOptions): Promise<NestExpressApplication> {
+  const module = SupervisorModule.with(place, options);
+  const app = await NestFactory.create<NestExpressApplication>(module, {
     logger: ['error'],
     abortOnError: false,
     forceCloseConnections: true,
+    rawBody: true,
   });
+  app.set('json spaces', JSON_SPACES);
   // An instance that was stopped for a while goes on where it was, on the same connection.
-  (app.getHttpServer() as Server).keepAliveTimeout = 0;
+  app.getHttpServer().keepAliveTimeout = 0;
   await app.listen(0, '127.0.0.1');
   return app;
 }
 
 /** Resolves with whether the lock has done its duty. */
 async function demonstrate(
-  app: INestApplication,
-  place: EnsemblePlace,
-  options: DemoOptions,
+  app: NestExpressApplication,
+  { servers }: EnsemblePlace,
+  { seconds }: DemoOptions,
   stop: Promise<void>,
 ): Promise<boolean> {
-  const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
+  const { port } = app.getHttpServer().address() as AddressInfo;
   const tillUrl = `http://127.0.0.1:${port}`;
-  const till = app.get(Till);
-  const report = new Report();
-  const servers = place.dataDir === null ? place.servers : app.get(EnsembleTransport).address;
-  const parts = { zk: app.get(ZooKeeper), locks: app.get(LockClient), till, report };
-  const supervisor = new Supervisor({ ...parts, tillUrl, servers }, options);
+  const [till, report, supervisor] = [app.get(Till), app.get(Report), app.get(Supervisor)];
   let isDeserted = false;
   try {
-    await Promise.race([supervisor.listening(), stop]);
-    const whose = place.dataDir === null ? '' : ' (started for this demo)';
-    report.opening(servers + whose, tillUrl, supervisor.instances);
+    await Promise.race([supervisor.open(tillUrl), stop]);
+    const { members, instances } = supervisor;
+    report.opening({ servers, members, tillUrl, instances });
     const ends: Promise<unknown>[] = [supervisor.run().then(() => 'deserted'), stop];
-    if (options.seconds !== null) {
-      ends.push(pause(options.seconds * 1_000, undefined, { ref: false }));
-    }
+    if (seconds !== null) ends.push(pause(seconds * 1_000, undefined, { ref: false }));
     isDeserted = (await Promise.race(ends)) === 'deserted';
   } finally {
     await supervisor.stop();
@@ -82,7 +75,7 @@ async function main(): Promise<number> {
       await app.close();
     }
   } finally {
-    if (place.dataDir !== null) rmSync(place.dataDir, { recursive: true, force: true });
+    await place.own?.stop();
   }
 }
 

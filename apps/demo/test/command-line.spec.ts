@@ -7,6 +7,7 @@ describe('the command line', () => {
       instances: 3,
       seconds: null,
       connect: null,
+      isOwn: false,
       holdMs: 600,
       sessionTimeoutMs: 4_000,
       isCareless: false,
@@ -23,6 +24,7 @@ describe('the command line', () => {
     });
     expect(demoOptions([], { ZK_HOSTS: 'b:2' }).connect).toBe('b:2');
     expect(demoOptions([], { ZK_HOSTS: '' }).connect).toBeNull();
+    expect(demoOptions(['--own'], { ZK_HOSTS: 'b:2' }).isOwn).toBe(true);
   });
 
   it.each([
@@ -31,6 +33,7 @@ describe('the command line', () => {
     [['--seconds', 'ten'], /--seconds must be a whole number/],
     [['--fast'], /--fast/],
     [['more'], /more/],
+    [['--own', '--connect', 'a:1'], /--own .* --connect .*: take one of them/],
   ])('refuses %j', (args, sentence) => {
     expect(() => demoOptions(args, {})).toThrow(UsageError);
     expect(() => demoOptions(args, {})).toThrow(sentence);

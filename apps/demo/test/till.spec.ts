@@ -1,11 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import {
-  StaleTokenError,
-  Till,
-  TwoHoldersError,
-  type TillEvent,
-  type Visitor,
-} from '../src/till/till.js';
+import { StaleTokenError } from '../src/till/stale-token-error.js';
+import { Till, TwoHoldersError, type TillEvent, type Visitor } from '../src/till/till.js';
 
 const visitor = (instance: string, token: bigint): Visitor => ({
   instance,

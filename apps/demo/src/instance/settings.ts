@@ -9,6 +9,8 @@ export interface InstanceSettings {
   readonly tillUrl: string;
   /** How long a visit takes. */
   readonly holdMs: number;
+  /** The most orders at one visit that this instance accepts in its configuration. */
+  readonly ordersPerVisitMax: number;
   /** Whether it writes without looking first whether it still holds the lock. */
   readonly isCareless: boolean;
 }
@@ -20,8 +22,3 @@ export const INSTANCE_SETTINGS = Symbol('demo:settings');
 export interface InstanceReady {
   readonly port: number;
 }
-
-/** Where locks of the demo stand. */
-export const LOCK_ROOT = '/aviary-demo';
-/** The lock around the till. */
-export const TILL_LOCK = 'till';

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { INSTANCE_SETTINGS, type InstanceSettings } from './settings.js';
+import type { Closer } from '../till/books.js';
 import type { Visitor } from '../till/till.js';
 
 /** The till, which stands in another process. */
@@ -21,16 +22,20 @@ export class TillClient {
     await this.post('leave', visitor, {}, signal);
   }
 
+  async close(closer: Closer, signal: AbortSignal): Promise<void> {
+    await this.post('close', closer, {}, signal);
+  }
+
   private async post(
     action: string,
-    visitor: Visitor,
+    who: Closer,
     facts: object,
     signal: AbortSignal | undefined,
   ): Promise<Response> {
     const response = await fetch(new URL(action, this.settings.tillUrl), {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ ...visitor, token: String(visitor.token), ...facts }),
+      body: JSON.stringify({ ...who, token: String(who.token), ...facts }),
       signal: signal ?? null,
     });
     if (response.ok) return response;

@@ -1,21 +1,32 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { ZooKeeper } from '@aviary/client';
 import type { DemoOptions } from '../command-line.js';
+import { OwnEnsemble } from './own-ensemble.js';
 
-/** The ensemble that the demo uses: somebody's, or one member of its own with data in a directory. */
-export type EnsemblePlace =
-  { readonly servers: string; readonly dataDir: null } | { readonly dataDir: string };
+/** The ensemble that the demo uses: somebody's, or one of its own. */
+export interface EnsemblePlace {
+  /** As a connection string. */
+  readonly servers: string;
+  /** null: it is somebody's. */
+  readonly own: OwnEnsemble | null;
+}
 
 const USUAL_SERVER = 'localhost:2181';
 const USUAL_SERVER_MS = 1_000;
+/** A session may ask for no less than two ticks, and members miss each other after five. */
+const TICKS_PER_SESSION = 4;
 
-/** Finds an ensemble. One that was asked for is taken as it is. */
-export async function findEnsemble({ connect }: DemoOptions): Promise<EnsemblePlace> {
-  if (connect !== null) return { servers: connect, dataDir: null };
-  if (await isReachable(USUAL_SERVER)) return { servers: USUAL_SERVER, dataDir: null };
-  return { dataDir: mkdtempSync(join(tmpdir(), 'aviary-demo-')) };
+/** Finds an ensemble, or starts one. One that was asked for is taken as it is. */
+export async function findEnsemble({
+  connect,
+  isOwn,
+  sessionTimeoutMs,
+}: DemoOptions): Promise<EnsemblePlace> {
+  if (!isOwn) {
+    if (connect !== null) return { servers: connect, own: null };
+    if (await isReachable(USUAL_SERVER)) return { servers: USUAL_SERVER, own: null };
+  }
+  const own = await OwnEnsemble.start(Math.ceil(sessionTimeoutMs / TICKS_PER_SESSION));
+  return { servers: own.servers, own };
 }
 
 async function isReachable(servers: string): Promise<boolean> {

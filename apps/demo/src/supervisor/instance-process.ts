@@ -1,55 +1,45 @@
-import { fork, type ChildProcess } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import type { InstanceReady, InstanceSettings } from '../instance/settings.js';
-
-const MAIN = fileURLToPath(new URL('../instance.main.js', import.meta.url));
-/** How long an instance may take to end before it is killed. */
-const STOP_MS = 8_000;
+import { DemoProcess } from './demo-process.js';
 
 /** One instance of the service, in a process of its own. */
 export class InstanceProcess {
   readonly name: string;
-  /** How it ended; null: it has not. */
-  end: string | null = null;
-  /** Visits that it has brought to an end. */
-  visits = 0;
-  private readonly child: ChildProcess;
-  /** Resolves with how it ended. Never rejects. */
-  private readonly ended: Promise<string>;
+  private readonly process: DemoProcess<InstanceReady>;
   private readonly ready: Promise<InstanceReady>;
-  private url = '';
+  private address = '';
 
-  constructor(settings: InstanceSettings) {
+  /** @param visits That have been brought to an end, by earlier processes of this instance, too. */
+  constructor(
+    readonly settings: InstanceSettings,
+    public visits = 0,
+  ) {
     this.name = settings.name;
-    this.child = fork(MAIN, [JSON.stringify(settings)], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      execArgv: [],
-    });
-    this.ended = new Promise((done) => {
-      const endAs = (how: string) => {
-        this.end = how;
-        done(how);
-      };
-      this.child.once('exit', (code, signal) => endAs(signal ?? `status ${code}`));
-      this.child.once('error', (error) => endAs(error.message));
-    });
-    this.ready = new Promise((done) => {
-      this.child.once('message', (message) => done(message as InstanceReady));
-    });
+    let isReady: (message: InstanceReady) => void = () => undefined;
+    this.ready = new Promise((done) => (isReady = done));
+    this.process = new DemoProcess('instance.main.js', settings, (message) => isReady(message));
   }
 
   get pid(): number {
-    return this.child.pid ?? 0;
+    return this.process.pid;
   }
 
-  /** Where it listens. @throws {Error} It ended first. */
-  async listening(): Promise<string> {
-    const end = this.ended.then((how) => {
+  /** How it ended; null: it has not. */
+  get end(): string | null {
+    return this.process.end;
+  }
+
+  /** Where it listens; empty: nowhere yet. */
+  get url(): string {
+    return this.address;
+  }
+
+  /** Resolves when it listens. @throws {Error} It ended first. */
+  async listening(): Promise<void> {
+    const end = this.process.ended.then((how) => {
       throw new Error(`instance ${this.name} ended before it listened: ${how}`);
     });
     const { port } = await Promise.race([this.ready, end]);
-    this.url = `http://127.0.0.1:${port}/visits`;
-    return this.url;
+    this.address = `http://127.0.0.1:${port}`;
   }
 
   /**
@@ -59,7 +49,7 @@ export class InstanceProcess {
    * @throws {Error} It cannot be reached.
    */
   async visit(): Promise<string | null> {
-    const response = await fetch(this.url, { method: 'POST' });
+    const response = await fetch(`${this.address}/visits`, { method: 'POST' });
     if (response.ok) {
       this.visits++;
       return null;
@@ -68,12 +58,8 @@ export class InstanceProcess {
     return message ?? `status ${response.status}`;
   }
 
-  /** Lets it end cleanly, also if somebody has stopped it; kills it if that takes too long. */
-  async stop(): Promise<void> {
-    this.child.kill('SIGCONT');
-    this.child.kill('SIGTERM');
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), STOP_MS);
-    await this.ended;
-    clearTimeout(timer);
+  /** Lets it end cleanly. */
+  stop(): Promise<void> {
+    return this.process.stop();
   }
 }

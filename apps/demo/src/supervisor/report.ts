@@ -1,8 +1,22 @@
 import type { LockView } from '@aviary/lock';
+import { Injectable } from '@nestjs/common';
+import type { Closing } from '../till/books.js';
 import type { Till, TillEvent } from '../till/till.js';
 import type { InstanceProcess } from './instance-process.js';
+import type { MemberEvent, MemberView } from './own-ensemble.js';
+
+/** What the opening tells. */
+export interface Opening {
+  /** The ensemble's connection string. */
+  readonly servers: string;
+  /** Those that were started for this demo; null: the ensemble is somebody's. */
+  readonly members: readonly MemberView[] | null;
+  readonly tillUrl: string;
+  readonly instances: readonly InstanceProcess[];
+}
 
 /** Prints the demo for people: one line for everything that happens. */
+@Injectable()
 export class Report {
   private startedMs = performance.now();
   private shown = '';
@@ -13,16 +27,22 @@ export class Report {
   }
 
   /** Where everything is, and what to try. */
-  opening(ensemble: string, tillUrl: string, instances: readonly InstanceProcess[]): void {
+  opening({ servers, members, tillUrl, instances }: Opening): void {
     this.startedMs = performance.now();
     const [first] = instances;
-    const rows = instances.map(({ name, pid }) => `  ${name.padEnd(9)} process ${pid}`);
+    const whose = members === null ? '' : ' (started for this demo)';
     const words = [
       `Aviary's demo: ${instances.length} instances of a service, one lock, one till.`,
-      `  ensemble  ${ensemble}`,
+      `  ensemble  ${servers}${whose}`,
+      ...(members ?? []).map(
+        ({ id, pid, mode }) => `  member ${id}  process ${pid}  ${mode ?? 'looking'}`,
+      ),
+      ...instances.map(({ name, pid, url }) => `  ${name.padEnd(9)} process ${pid}  ${url}/status`),
       `  ledger    ${tillUrl}/ledger`,
-      ...rows,
+      `  status    ${tillUrl}/status`,
       `Try: kill -STOP ${first?.pid ?? ''} while it holds, and kill -CONT when another does.`,
+      'Or, in another terminal, what apps/demo/README.md walks through, with',
+      `  DEMO=${tillUrl}`,
       'Stop with Ctrl-C.',
       '',
     ];
@@ -60,12 +80,29 @@ export class Report {
     }
   }
 
+  /** Somebody begins to close the books. */
+  closes({ instance, token }: Closing): void {
+    this.line(`  ${instance} leads: it closes the books from now on (term ${token})`);
+  }
+
+  /** All instances have said what they make of the newest configuration. */
+  config(words: string): void {
+    this.line(`  configuration: ${words}`);
+  }
+
+  member(event: MemberEvent): void {
+    const who = `member ${event.id} (process ${event.pid})`;
+    const what = event.kind === 'leads' ? 'leads the ensemble' : `has ended: ${event.how}`;
+    this.line(`  ${who} ${what}`);
+  }
+
   closing(till: Till, instances: readonly InstanceProcess[]): void {
     const visits = instances.map(({ name, visits: count }) => `${name} ${count}`).join(', ');
     const words = [
       '',
       `visits                    ${visits}`,
       `accepted writes           ${till.ledger.length}`,
+      `books closed              ${till.books.closings.length} times`,
       `lost updates              ${till.isBalanced ? 'none' : 'YES'}`,
       `refused for an old token  ${till.refusals}`,
       `two holders met           ${till.meetings === 0 ? 'never' : `${till.meetings} TIMES`}`,

@@ -1,42 +1,47 @@
 import { ZooKeeper } from '@aviary/client';
+import { ConfigWatchModule } from '@aviary/config';
+import { LeaderModule } from '@aviary/leader';
 import { LockModule } from '@aviary/lock';
-import { EnsembleModule, EnsembleTransport, ZooKeeperModule } from '@aviary/nest';
+import { ZooKeeperModule } from '@aviary/nest';
 import { Module, type DynamicModule } from '@nestjs/common';
-import { LOCK_ROOT } from '../instance/settings.js';
+import type { DemoOptions } from '../command-line.js';
+import { CONFIG_RECORDS_ROOT, CONFIG_ROOT, LEADERS_ROOT, LOCK_ROOT } from '../layout.js';
+import { Coordination } from '../status/coordination-status.js';
 import { TillController } from '../till/till.controller.js';
 import { Till } from '../till/till.js';
+import { ConfigController } from './config.controller.js';
+import { DEMO_OPTIONS, ENSEMBLE_PLACE } from './supervisor.tokens.js';
 import type { EnsemblePlace } from './ensemble-place.js';
+import { ProcessesController } from './processes.controller.js';
+import { Publisher } from './publisher.js';
+import { Report } from './report.js';
+import { StatusController } from './status.controller.js';
+import { Supervisor } from './supervisor.js';
 
-/** A session of the supervisor may not ask for less than the member of the demo allows. */
-const TICKS_PER_SESSION = 4;
-
-/** The till, and the member of an ensemble if there is none yet. */
+/** The till, the instances, and what one asks and tells the demo by HTTP. */
 @Module({})
 export class SupervisorModule {
-  static with(place: EnsemblePlace, sessionTimeoutMs: number): DynamicModule {
+  static with(place: EnsemblePlace, options: DemoOptions): DynamicModule {
     return {
       module: SupervisorModule,
-      imports: [...connection(place, sessionTimeoutMs), LockModule.forRoot({ root: LOCK_ROOT })],
-      controllers: [TillController],
-      providers: [{ provide: Till, inject: [ZooKeeper], useFactory: newTill }],
+      imports: [
+        ZooKeeperModule.forRoot({ servers: place.servers }),
+        LockModule.forRoot({ root: LOCK_ROOT }),
+        LeaderModule.forRoot({ root: LEADERS_ROOT }),
+        ConfigWatchModule.forRoot({ root: CONFIG_ROOT, recordsRoot: CONFIG_RECORDS_ROOT }),
+      ],
+      controllers: [TillController, StatusController, ProcessesController, ConfigController],
+      providers: [
+        Coordination,
+        Publisher,
+        Report,
+        Supervisor,
+        { provide: ENSEMBLE_PLACE, useValue: place },
+        { provide: DEMO_OPTIONS, useValue: options },
+        { provide: Till, inject: [ZooKeeper], useFactory: newTill },
+      ],
     };
   }
-}
-
-function connection(place: EnsemblePlace, sessionTimeoutMs: number): DynamicModule[] {
-  if (place.dataDir === null) return [ZooKeeperModule.forRoot({ servers: place.servers })];
-  const tickTimeMs = Math.ceil(sessionTimeoutMs / TICKS_PER_SESSION);
-  const { dataDir } = place;
-  return [
-    EnsembleModule.forRoot({ dataDir, clientPort: 0, tickTimeMs, preAllocBytes: 1 << 20 }),
-    ZooKeeperModule.forRootAsync({
-      inject: [EnsembleTransport],
-      useFactory: async (member: EnsembleTransport) => {
-        await member.start();
-        return { servers: member.address };
-      },
-    }),
-  ];
 }
 
 function newTill(zk: ZooKeeper): Till {

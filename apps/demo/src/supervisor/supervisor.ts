@@ -1,92 +1,168 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ZooKeeper } from '@aviary/client';
-import type { LockClient } from '@aviary/lock';
-import { concatMap, type Subscription } from 'rxjs';
+import { ZooKeeper } from '@aviary/client';
+import { Leaders } from '@aviary/leader';
+import { LockClient, type LockView } from '@aviary/lock';
+import { Inject, Injectable } from '@nestjs/common';
+import { Subscription, concatMap, filter, firstValueFrom, map, type Observable } from 'rxjs';
 import type { DemoOptions } from '../command-line.js';
-import { TILL_LOCK } from '../instance/settings.js';
-import type { Till } from '../till/till.js';
+import { BOOKS_ROLE, TILL_LOCK } from '../layout.js';
+import { Till } from '../till/till.js';
+import type { EnsemblePlace } from './ensemble-place.js';
 import { InstanceProcess } from './instance-process.js';
-import type { Report } from './report.js';
-
-/** What the supervisor works with. */
-export interface SupervisorParts {
-  readonly zk: ZooKeeper;
-  readonly locks: LockClient;
-  readonly till: Till;
-  readonly report: Report;
-  readonly tillUrl: string;
-  readonly servers: string;
-}
+import type { MemberView } from './own-ensemble.js';
+import { Publisher } from './publisher.js';
+import { Report } from './report.js';
+import { DEMO_OPTIONS, ENSEMBLE_PLACE } from './supervisor.tokens.js';
 
 /** An instance that could not work at the till is asked again after this time. */
 const RETRY_MS = 200;
+/** What an instance can do at one visit; the last one of several is a smaller machine. */
+const ORDERS_MAX = 20;
+const ORDERS_MAX_OF_LAST = 5;
 
 /** Starts instances, keeps each of them busy, and shows what happens. */
+@Injectable()
 export class Supervisor {
-  readonly instances: readonly InstanceProcess[];
+  private current: InstanceProcess[] = [];
   private stopping = false;
-  private readonly subscriptions: Subscription[] = [];
-  private work: Promise<unknown> = Promise.resolve();
+  private readonly subscriptions = new Subscription();
+  private readonly work = new Set<Promise<void>>();
+  private isDeserted: () => void = () => undefined;
 
   constructor(
-    private readonly parts: SupervisorParts,
-    options: DemoOptions,
-  ) {
-    const { servers, tillUrl } = parts;
-    const { sessionTimeoutMs, holdMs, isCareless } = options;
-    this.instances = Array.from({ length: options.instances }, (_, index) => {
-      const name = `#${index + 1}`;
-      return new InstanceProcess({ name, servers, sessionTimeoutMs, tillUrl, holdMs, isCareless });
-    });
+    @Inject(ENSEMBLE_PLACE) private readonly place: EnsemblePlace,
+    @Inject(DEMO_OPTIONS) private readonly options: DemoOptions,
+    private readonly zk: ZooKeeper,
+    private readonly locks: LockClient,
+    private readonly leaders: Leaders,
+    private readonly till: Till,
+    private readonly publisher: Publisher,
+    private readonly report: Report,
+  ) {}
+
+  /** One for each name, dead or alive. */
+  get instances(): readonly InstanceProcess[] {
+    return this.current;
+  }
+
+  /** The members that were started for this demo; null: the ensemble is somebody's. */
+  get members(): readonly MemberView[] | null {
+    return this.place.own?.members ?? null;
   }
 
   /** Resolves when all instances listen. @throws {Error} One of them ended first. */
-  async listening(): Promise<void> {
-    await Promise.all(this.instances.map((instance) => instance.listening()));
+  async open(tillUrl: string): Promise<void> {
+    await this.publisher.begin();
+    // The demo may have been told to stop meanwhile.
+    if (this.stopping) return;
+    const { servers } = this.place;
+    const { instances, sessionTimeoutMs, holdMs, isCareless } = this.options;
+    this.current = Array.from({ length: instances }, (_, index) => {
+      const isLastOfSeveral = index > 0 && index === instances - 1;
+      return new InstanceProcess({
+        ...{ name: `#${index + 1}`, servers, sessionTimeoutMs, tillUrl, holdMs, isCareless },
+        ordersPerVisitMax: isLastOfSeveral ? ORDERS_MAX_OF_LAST : ORDERS_MAX,
+      });
+    });
+    await Promise.all(this.current.map((instance) => instance.listening()));
   }
 
-  /** Lets them work; resolves when they have all ended. */
+  /** Lets them work; resolves when none of them is left. */
   async run(): Promise<void> {
     this.show();
-    this.work = Promise.all(this.instances.map((instance) => this.keepBusy(instance)));
-    await this.work;
+    const deserted = new Promise<void>((resolve) => (this.isDeserted = resolve));
+    for (const instance of this.current) this.engage(instance);
+    await deserted;
+  }
+
+  /** Starts everybody again who has ended. @returns their names. */
+  restart(): readonly string[] {
+    if (this.stopping) return [];
+    const ended = this.current.filter(({ end }) => end !== null);
+    for (const instance of ended) {
+      const next = new InstanceProcess(instance.settings, instance.visits);
+      this.current[this.current.indexOf(instance)] = next;
+      this.engage(next);
+    }
+    const members = this.place.own?.restart() ?? [];
+    return [...ended.map(({ name }) => name), ...members.map((id) => `member ${id}`)];
+  }
+
+  /** The process of the instance that holds the lock, as soon as one that runs does. */
+  holderPid(): Promise<number> {
+    return firstValueFrom(
+      this.runningOf(this.queue$().pipe(map(({ holder }) => holder?.identity))),
+    );
+  }
+
+  /** The process of the instance that leads, as soon as one that runs does. */
+  leaderPid(): Promise<number> {
+    const { status$ } = this.leaders.role(BOOKS_ROLE);
+    return firstValueFrom(this.runningOf(status$.pipe(map(({ leader }) => leader?.id))));
   }
 
   /** Ends the instances and what goes on with them. */
   async stop(): Promise<void> {
     this.stopping = true;
-    await Promise.all(this.instances.map((instance) => instance.stop()));
-    await this.work;
-    for (const subscription of this.subscriptions) subscription.unsubscribe();
+    await Promise.all(this.current.map((instance) => instance.stop()));
+    await Promise.all(this.work);
+    this.subscriptions.unsubscribe();
   }
 
   private isStopping(): boolean {
     return this.stopping;
   }
 
-  private show(): void {
-    const { zk, locks, till, report } = this.parts;
-    const queue = zk
-      .watchChildren(locks.pathOf(TILL_LOCK))
-      .pipe(concatMap(() => locks.inspect(TILL_LOCK)));
-    this.subscriptions.push(
-      queue.subscribe({
-        next: (view) => report.queue(view),
-        error: (error: unknown) => report.line(`the queue cannot be shown: ${String(error)}`),
-      }),
-      till.events$.subscribe((event) => report.till(event)),
+  private queue$(): Observable<LockView> {
+    return this.zk
+      .watchChildren(this.locks.pathOf(TILL_LOCK))
+      .pipe(concatMap(() => this.locks.inspect(TILL_LOCK)));
+  }
+
+  /** The processes of those instances, of those that run. */
+  private runningOf(name$: Observable<string | undefined>): Observable<number> {
+    return name$.pipe(
+      map((wanted) => this.current.find(({ name, end }) => name === wanted && end === null)?.pid),
+      filter((pid) => pid !== undefined),
     );
   }
 
+  private show(): void {
+    const { till, report } = this;
+    const failed = (error: unknown) => report.line(`the rest cannot be shown: ${String(error)}`);
+    const shown: readonly Subscription[] = [
+      this.queue$().subscribe({ next: (view) => report.queue(view), error: failed }),
+      this.publisher.settled$.subscribe({ next: (words) => report.config(words), error: failed }),
+      till.events$.subscribe((event) => report.till(event)),
+      till.books.closer$.subscribe((closing) => report.closes(closing)),
+    ];
+    for (const subscription of shown) this.subscriptions.add(subscription);
+    this.subscriptions.add(this.place.own?.events$.subscribe((event) => report.member(event)));
+  }
+
+  private engage(instance: InstanceProcess): void {
+    const work = this.keepBusy(instance).finally(() => {
+      this.work.delete(work);
+      if (this.work.size === 0) this.isDeserted();
+    });
+    this.work.add(work);
+  }
+
   private async keepBusy(instance: InstanceProcess): Promise<void> {
-    const { report } = this.parts;
+    const { report } = this;
+    const { name } = instance;
+    try {
+      await instance.listening();
+    } catch (error) {
+      if (!this.isStopping()) report.line(`  ${String(error)}`);
+      return;
+    }
     while (!this.isStopping()) {
       const problem = await instance.visit().catch(String);
       if (this.isStopping()) return;
-      if (instance.end !== null)
-        return report.line(`  ${instance.name} has ended: ${instance.end}`);
+      if (instance.end !== null) return report.line(`  ${name} has ended: ${instance.end}`);
       if (problem === null) continue;
-      report.line(`  ${instance.name} gave up: ${problem}`);
+      report.line(`  ${name} gave up: ${problem}`);
       await pause(RETRY_MS);
     }
   }

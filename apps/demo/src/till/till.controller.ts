@@ -8,12 +8,18 @@ import {
   InternalServerErrorException,
   Post,
 } from '@nestjs/common';
-import { StaleTokenError, Till, TwoHoldersError, type Visitor } from './till.js';
+import type { Closer } from './books.js';
+import { StaleTokenError } from './stale-token-error.js';
+import { Till, TwoHoldersError, type Visitor } from './till.js';
 
-/** A visitor as JSON has it, which knows no bigint. */
-export interface VisitorBody {
+/** One who closes the books, as JSON has it. */
+export interface CloserBody {
   readonly instance: string;
   readonly token: string;
+}
+
+/** A visitor as JSON has it, which knows no bigint. */
+export interface VisitorBody extends CloserBody {
   readonly nodePath: string;
 }
 
@@ -41,6 +47,18 @@ export class TillController {
     await answered(() => this.till.leave(visitorOf(body)));
   }
 
+  @Post('close')
+  @HttpCode(204)
+  async close(@Body() body: CloserBody): Promise<void> {
+    await answered(() => this.till.books.close(closerOf(body)));
+  }
+
+  /** Every time that the books were closed, in order. */
+  @Get('closings')
+  closings(): object[] {
+    return this.till.books.closings.map((one) => ({ ...one, token: String(one.token) }));
+  }
+
   /** Everything that was accepted, in order. */
   @Get('ledger')
   ledger(): object[] {
@@ -59,9 +77,15 @@ async function answered<T>(action: () => T): Promise<Awaited<T>> {
 }
 
 function visitorOf(body: Partial<VisitorBody> | undefined): Visitor {
-  const { instance, token, nodePath } = body ?? {};
-  if (typeof instance !== 'string' || typeof nodePath !== 'string' || !/^\d+$/.test(`${token}`)) {
-    throw new BadRequestException('a visitor has an instance, a token and a nodePath');
+  const { nodePath } = body ?? {};
+  if (typeof nodePath !== 'string') throw new BadRequestException('a visitor has a nodePath');
+  return { ...closerOf(body), nodePath };
+}
+
+function closerOf(body: Partial<CloserBody> | undefined): Closer {
+  const { instance, token } = body ?? {};
+  if (typeof instance !== 'string' || !/^\d+$/.test(`${token}`)) {
+    throw new BadRequestException('who comes to the till has an instance and a token');
   }
-  return { instance, token: BigInt(token ?? 0), nodePath };
+  return { instance, token: BigInt(token ?? 0) };
 }

@@ -1,4 +1,6 @@
 import { Subject, type Observable } from 'rxjs';
+import { Books } from './books.js';
+import { StaleTokenError } from './stale-token-error.js';
 
 /** Who works at the till, and by which right. */
 export interface Visitor {
@@ -22,9 +24,6 @@ export type TillEvent =
   | { readonly kind: 'refused'; readonly visitor: Visitor; readonly newestToken: bigint }
   | { readonly kind: 'met'; readonly visitor: Visitor; readonly other: Visitor };
 
-/** The visitor's token is older than one that was here: its lease must be over. Nothing was done. */
-export class StaleTokenError extends Error {}
-
 /** Two hold the lock at the same time, which must never happen. */
 export class TwoHoldersError extends Error {}
 
@@ -39,6 +38,8 @@ export class TwoHoldersError extends Error {}
 export class Till {
   /** What was accepted, in order. */
   readonly ledger: LedgerEntry[] = [];
+  /** What the leader closes. */
+  readonly books = new Books(() => this.ledger.length);
   /** How often something was refused. */
   refusals = 0;
   /** How often two holders met. */
