@@ -258,7 +258,7 @@ describe('the start of an application stops', () => {
   });
 
   it('without a connection, without forRoot, and with two of one name', async () => {
-    const compile = (imports: ModuleMetadata['imports']) =>
+    const compile = (imports: NonNullable<ModuleMetadata['imports']>) =>
       failure(Test.createTestingModule({ imports }).compile());
     expect(await compile([QueueModule.forRoot()])).toMatch(/needs ZooKeeperModule\.forRoot/);
     expect(await compile([QueueModule])).toMatch(/import QueueModule\.forRoot/);
@@ -268,7 +268,7 @@ describe('the start of an application stops', () => {
 
   it.each<[string, QueueModuleOptions, RegExp]>([
     ['root', { root: 'queues' }, /QueueModule "default": root: a path must start with/],
-    ['wait', { wait: '5 s' as never }, /QueueModule "default": wait must be/],
+    ['wait', { wait: '5 s' }, /QueueModule "default": wait must be/],
     ['drain', { drain: -1 }, /QueueModule "default": drain must be/],
   ])('with a wrong option: %s', async (_name, options, problem) => {
     expect(await failure(application([], options))).toMatch(problem);

@@ -105,9 +105,7 @@ export function QueueConsumer(
       module,
       options: { concurrency, mode, attempts: retry, backoffMs, backoffMsMax },
       settings:
-        given.length === 0
-          ? null
-          : (Object.fromEntries(given.map((one) => [one, options[one]])) as QueueSettings),
+        given.length === 0 ? null : Object.fromEntries(given.map((one) => [one, options[one]])),
     });
     RUNNERS.require(target, { decorator: DECORATOR, method: name, module });
   };

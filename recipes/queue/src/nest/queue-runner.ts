@@ -51,7 +51,7 @@ export class QueueRunner implements MethodRunner {
       this.attempt(method, () => {
         queues.queue(mark.path).consume((message, delivery) => {
           // What stands there now: other decorators may have replaced it.
-          const called = (instance as Readonly<Record<string | symbol, Method>>)[key] as Method;
+          const called = Reflect.get(instance, key) as Method;
           const result = called.call(instance, message, delivery);
           return isObservable(result) ? ended(result, delivery.signal) : result;
         }, mark.options);

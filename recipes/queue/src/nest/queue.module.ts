@@ -114,5 +114,5 @@ export class QueueModule
 /** The settings of a feature; undefined: it gives none but its path. */
 function settingsOf(feature: Exclude<QueueFeature, string>): QueueSettings | undefined {
   const { path: _path, ...settings } = feature;
-  return Object.keys(settings).length === 0 ? undefined : (settings as QueueSettings);
+  return Object.keys(settings).length === 0 ? undefined : settings;
 }
