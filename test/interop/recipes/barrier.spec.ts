@@ -58,6 +58,22 @@ describe.each(SERVER_KINDS)('barriers on a server of %s', (kind) => {
     }
   });
 
+  it.each([
+    ['curator', 'true'],
+    ['kazoo', 'True'],
+  ] as const)('let us in when %s opens the round', async (who, yes) => {
+    const path = `/opened-by-${who}`;
+    const theirs = await room[who].make('double', path, 2);
+    const entered = barriers.double(path, 2).enter({ waitMs: WAIT_MS });
+    await room.untilChildren(path, 1);
+    expect(await theirs.tell('enter', WAIT_MS)).toBe(yes);
+    const ours = await entered;
+    const left = theirs.tell('leave', WAIT_MS);
+    await ours.leave({ waitMs: WAIT_MS });
+    expect(await left).toBe(yes);
+    await room.untilChildren(path, 0);
+  });
+
   it('bring three of three kinds into one round', async () => {
     const path = '/round-of-three';
     const java = await room.curator.make('double', path, 3);
