@@ -3,7 +3,7 @@ import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import ts from 'typescript';
 import type { ContenderNews, ContenderOrder, ContenderSettings } from './contender-messages.js';
-import { RunningProgram } from './member-process.js';
+import { RunningProgram } from '../e2e/member-process.js';
 
 const root = resolve(import.meta.dirname, '../..');
 
