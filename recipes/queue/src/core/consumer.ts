@@ -57,8 +57,11 @@ const BACKOFF_MS_MAX_DEFAULT = 30_000;
 const ATTEMPTS_DEFAULT = 5;
 /** The pause after a refusal of the server, which it would only repeat. */
 const REFUSED_PAUSE_MS = 1_000;
-/** The more others are after the same items, the longer the pause: up to 2^6 milliseconds. */
-const RIVALRY_MAX = 6;
+/**
+ * The more others are after the same items, the longer the pause before one is tried: at most 2^9
+ * milliseconds. Of many who are idle the first comes soon all the same.
+ */
+const RIVALRY_MAX = 9;
 
 /** The consumer was ended while a handler ran. */
 const STOPPED = Symbol('stopped');
@@ -157,9 +160,9 @@ export class Consumer {
       }
       const look = await lookAt(this.terms, options);
       const free = look.free.filter((item) => this.isWanted(item));
+      if (free.length > 0 && (await this.claimSome(free, sessionId))) continue;
       if (free.length === 0) await this.awaitChange(sessionId);
-      else await this.claimSome(free, sessionId);
-      if (this.rivalry > 0) await this.stepAside();
+      await this.stepAside();
     }
   }
 
@@ -181,12 +184,14 @@ export class Consumer {
   }
 
   /** Lets others go ahead, if there are others. */
-  private stepAside(): Promise<void> {
+  private async stepAside(): Promise<void> {
+    if (this.rivalry === 0) return;
     const pauseMs = randomBelow(this.terms.random, 2 ** this.rivalry);
-    return pause(this.terms.zk.clock, pauseMs, this.stopping.signal);
+    await pause(this.terms.zk.clock, pauseMs, this.stopping.signal);
   }
 
-  private async claimSome(free: readonly ItemName[], sessionId: bigint): Promise<void> {
+  /** true: at least one is ours. */
+  private async claimSome(free: readonly ItemName[], sessionId: bigint): Promise<boolean> {
     const places = this.concurrency - this.working.size;
     const chosen = this.choose(free, places);
     const won = await Promise.all(chosen.map((item) => this.begin(item, sessionId)));
@@ -195,6 +200,7 @@ export class Consumer {
         ? Math.max(0, this.rivalry - 1)
         : Math.min(RIVALRY_MAX, this.rivalry + 1);
     }
+    return won.includes(true);
   }
 
   /** The first ones, or among rivals some of the first. */
