@@ -95,10 +95,21 @@ describe('the README', () => {
     expect(String((await zk.get('/booked')).data)).toBe('by the holder');
   });
 
+  it('takes the other kinds', async () => {
+    const printed: unknown[][] = [];
+    const nothing = () => Promise.resolve();
+    const console = { log: (...words: unknown[]) => printed.push(words) };
+    const app = await run(examples[2]!, { console, fetch: nothing, save: nothing });
+    expect(printed).toEqual([[true, true]]);
+    expect(app.get(lock.LockClient).leases).toEqual([]);
+    await using zk = new ZooKeeper({ servers });
+    expect(String((await zk.get('/moved')).data)).toBe('while both are held');
+  });
+
   it('names every export, every option and every reason', () => {
     const reasons = ['sessionLost', 'uncertain', 'nodeDeleted', 'revoked', 'maxHold', 'shutdown'];
     const names = [...Object.keys(lock).filter((name) => name !== 'Lease'), ...reasons];
     expect(names.filter((name) => !text.includes(name))).toEqual([]);
-    expect(examples).toHaveLength(2);
+    expect(examples).toHaveLength(3);
   });
 });
