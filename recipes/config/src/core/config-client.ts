@@ -137,7 +137,7 @@ export class ConfigClient {
    * before it was known whether it had been applied.
    * @throws {NoAuthError} and other refusals of the server. @throws {InvalidPathError}
    */
-  async publish<T>(path: string, value: T, options: PublishOptions<T> = {}): Promise<Published> {
+  async publish(path: string, value: unknown, options: PublishOptions = {}): Promise<Published> {
     const places = this.placesOf(path);
     checkTextFormat(options.format, places.path);
     const data = this.encode(places.path, value, options.format ?? 'json');
@@ -151,7 +151,7 @@ export class ConfigClient {
    * @throws {ConfigConflictError} Somebody published meanwhile.
    * @see publish for the other errors.
    */
-  async rollback<T>(path: string, options: RollbackOptions<T> = {}): Promise<Published> {
+  async rollback(path: string, options: RollbackOptions = {}): Promise<Published> {
     const places = this.placesOf(path);
     checkTextFormat(options.format, places.path);
     const { to } = options;
@@ -287,10 +287,10 @@ export class ConfigClient {
     }
   }
 
-  private async publishBytes<T>(
+  private async publishBytes(
     places: ConfigPlaces,
     data: Buffer,
-    options: PublishOptions<T>,
+    options: PublishOptions,
   ): Promise<Published> {
     const { zk, bytesMax, validationMs, historyMax } = this;
     const { schema, format = 'json', expectedVersion, waitMs, signal } = options;

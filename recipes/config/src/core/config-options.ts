@@ -52,9 +52,9 @@ export interface WatchOptions<T> {
 }
 
 /** How a version is published. */
-export interface PublishOptions<T> {
+export interface PublishOptions {
   /** What must let the value pass before it is written. */
-  readonly schema?: ConfigSchema<T> | undefined;
+  readonly schema?: ConfigSchema<unknown> | undefined;
   /** Default: `json`. */
   readonly format?: TextFormat | undefined;
   /**
@@ -68,7 +68,7 @@ export interface PublishOptions<T> {
 }
 
 /** Which version comes back. */
-export interface RollbackOptions<T> extends Omit<PublishOptions<T>, 'expectedVersion'> {
+export interface RollbackOptions extends Omit<PublishOptions, 'expectedVersion'> {
   /** Its number. Unset: the newest that is older than what is there now. */
   readonly to?: number | undefined;
 }
