@@ -15,3 +15,16 @@ export const CONFIG_ROOT = '/aviary-demo/config';
 export const CONFIG_RECORDS_ROOT = '/aviary-demo/config-records';
 /** The configuration that all instances follow. */
 export const ORDERS_CONFIG = 'orders';
+
+export const GROUPS_ROOT = '/aviary-demo/groups';
+/** The group of the instances that run. */
+export const INSTANCES_GROUP = 'instances';
+
+export const SERVICES_ROOT = '/aviary-demo/services';
+/** As which the instances are found. */
+export const ORDERS_SERVICE = 'orders';
+
+/** What a process of an instance is called among those that are found: another one each time. */
+export function serviceIdOf(name: string, pid: number): string {
+  return `${name}-${pid}`;
+}

@@ -1,9 +1,17 @@
 import { ConfigClient, type Rollout } from '@aviary/config';
 import { Leaders } from '@aviary/leader';
 import { LockClient } from '@aviary/lock';
+import { Groups, Services, uriOf, type Member } from '@aviary/membership';
 import { Injectable } from '@nestjs/common';
 import { firstValueFrom } from 'rxjs';
-import { BOOKS_ROLE, ORDERS_CONFIG, TILL_LOCK } from '../layout.js';
+import {
+  BOOKS_ROLE,
+  INSTANCES_GROUP,
+  ORDERS_CONFIG,
+  ORDERS_SERVICE,
+  TILL_LOCK,
+} from '../layout.js';
+import type { MemberFacts } from './member-facts.js';
 
 /** Who holds the lock around the till, and who waits, in the order in which they will hold it. */
 export interface LockStatus {
@@ -18,6 +26,8 @@ export interface LockStatus {
 export interface LeaderStatus {
   /** null: nobody. */
   readonly leader: string | null;
+  /** In ISO 8601, as the leader itself says; null: it has not said so yet. */
+  readonly since: string | null;
   /** Of the leader's term. */
   readonly token: string | null;
   readonly next: readonly string[];
@@ -27,22 +37,18 @@ export interface LeaderStatus {
 export interface ConfigStatus {
   /** For people: `2 of 3 on version 4, 1 rejected: ...`. */
   readonly rollout: string;
-  /** What each instance has, and what it rejected. */
-  readonly instances: readonly ConfigInstance[];
-}
-
-export interface ConfigInstance {
-  readonly name: string;
-  /** The number of the version that it has; null: none. */
-  readonly version: number | null;
-  /** Why it rejected a newer one; null: it did not. */
-  readonly rejected: string | null;
+  /** By name what each instance has, for people: `version 3, rejected: ...`. */
+  readonly instances: Readonly<Record<string, string>>;
 }
 
 /** What the ensemble knows of the instances now. */
 export interface CoordinationStatus {
   readonly lock: LockStatus;
   readonly leader: LeaderStatus;
+  /** By name the ids of the processes of the group; null: one does not say. */
+  readonly members: Readonly<Record<string, number | null>>;
+  /** Where the service is found. */
+  readonly service: readonly (string | null)[];
   readonly config: ConfigStatus;
 }
 
@@ -52,13 +58,26 @@ export class Coordination {
   constructor(
     private readonly locks: LockClient,
     private readonly leaders: Leaders,
+    private readonly groups: Groups,
+    private readonly services: Services,
     private readonly configs: ConfigClient,
   ) {}
 
   /** @throws what the clients throw. It waits for as long as there is no connection. */
   async status(): Promise<CoordinationStatus> {
-    const [lock, leader, config] = await Promise.all([this.lock(), this.leader(), this.config()]);
-    return { lock, leader, config };
+    const [lock, members, service, config] = await Promise.all([
+      this.lock(),
+      this.groups.members<MemberFacts>(INSTANCES_GROUP),
+      this.services.service(ORDERS_SERVICE).instances(),
+      this.config(),
+    ]);
+    return {
+      lock,
+      leader: await this.leader(members),
+      members: Object.fromEntries(members.map(({ id, payload }) => [id, payload?.process ?? null])),
+      service: service.map((instance) => uriOf(instance)),
+      config,
+    };
   }
 
   private async lock(): Promise<LockStatus> {
@@ -70,10 +89,12 @@ export class Coordination {
     };
   }
 
-  private async leader(): Promise<LeaderStatus> {
+  private async leader(members: readonly Member<MemberFacts>[]): Promise<LeaderStatus> {
     const { leader, queue } = await firstValueFrom(this.leaders.role(BOOKS_ROLE).status$);
+    const facts = members.find(({ id }) => id === leader?.id)?.payload;
     return {
       leader: leader?.id ?? null,
+      since: facts?.leadsSince ?? null,
       token: leader === null ? null : String(leader.token),
       next: queue.map(({ id }) => id),
     };
@@ -85,12 +106,9 @@ export class Coordination {
 }
 
 function configStatusOf({ summary, instances }: Rollout): ConfigStatus {
-  return {
-    rollout: summary,
-    instances: instances.map(({ identity, taken, rejected }) => ({
-      name: identity,
-      version: taken?.number ?? null,
-      rejected: rejected?.reason ?? null,
-    })),
-  };
+  const words = instances.map(({ identity, taken, rejected }): [string, string] => {
+    const has = taken === null ? 'no version' : `version ${taken.number}`;
+    return [identity, rejected === null ? has : `${has}, rejected: ${rejected.reason}`];
+  });
+  return { rollout: summary, instances: Object.fromEntries(words) };
 }

@@ -42,14 +42,20 @@ export class InstanceProcess {
     this.address = `http://127.0.0.1:${port}`;
   }
 
+  /** Resolves with how it ended. Never rejects. */
+  get ended(): Promise<string> {
+    return this.process.ended;
+  }
+
   /**
    * Asks it to work at the till once.
    *
+   * @param url Where it was found.
    * @returns null, or why it could not.
    * @throws {Error} It cannot be reached.
    */
-  async visit(): Promise<string | null> {
-    const response = await fetch(`${this.address}/visits`, { method: 'POST' });
+  async visit(url: string): Promise<string | null> {
+    const response = await fetch(new URL('visits', url), { method: 'POST' });
     if (response.ok) {
       this.visits++;
       return null;

@@ -78,7 +78,10 @@ export class OwnEnsemble {
   /** Starts those again that have ended. @returns their numbers. */
   restart(): readonly number[] {
     const ended = this.seats.filter(({ process }) => process.end !== null);
-    for (const seat of ended) seat.process = this.spawn(seat.settings);
+    for (const seat of ended) {
+      seat.mode = null;
+      seat.process = this.spawn(seat.settings);
+    }
     return ended.map(({ settings }) => settings.serverId);
   }
 

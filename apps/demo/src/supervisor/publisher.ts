@@ -1,6 +1,15 @@
 import { ConfigClient, ConfigConflictError, type Published, type Rollout } from '@aviary/config';
 import { Injectable } from '@nestjs/common';
-import { filter, lastValueFrom, map, takeUntil, takeWhile, timer, type Observable } from 'rxjs';
+import {
+  distinctUntilChanged,
+  filter,
+  lastValueFrom,
+  map,
+  takeUntil,
+  takeWhile,
+  timer,
+  type Observable,
+} from 'rxjs';
 import { ORDERS_CONFIG } from '../layout.js';
 import { FIRST_ORDERS_CONFIG } from '../instance/orders-config.js';
 
@@ -17,6 +26,7 @@ export class Publisher {
     return this.configs.rollout$(ORDERS_CONFIG).pipe(
       filter(({ pending, instances }) => pending === 0 && instances.length > 0),
       map(({ summary }) => summary),
+      distinctUntilChanged(),
     );
   }
 

@@ -14,6 +14,17 @@ export class StatusController {
   @Get()
   async status(): Promise<object> {
     const known = await answered(this.coordination.status());
-    return { ...known, ensemble: this.supervisor.members };
+    return { ...known, ensemble: this.ensemble() };
+  }
+
+  /** What each member is, for people; null: they are somebody else's. */
+  private ensemble(): Readonly<Record<string, string>> | null {
+    const { members } = this.supervisor;
+    if (members === null) return null;
+    const words = members.map(({ id, pid, mode, isRunning }): [string, string] => [
+      `member ${id}`,
+      isRunning ? `${mode ?? 'starting'}, process ${pid}` : 'has ended',
+    ]);
+    return Object.fromEntries(words);
   }
 }

@@ -2,10 +2,18 @@ import { ZooKeeper } from '@aviary/client';
 import { ConfigWatchModule } from '@aviary/config';
 import { LeaderModule } from '@aviary/leader';
 import { LockModule } from '@aviary/lock';
+import { MembershipModule } from '@aviary/membership';
 import { ZooKeeperModule } from '@aviary/nest';
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { DemoOptions } from '../command-line.js';
-import { CONFIG_RECORDS_ROOT, CONFIG_ROOT, LEADERS_ROOT, LOCK_ROOT } from '../layout.js';
+import {
+  CONFIG_RECORDS_ROOT,
+  CONFIG_ROOT,
+  GROUPS_ROOT,
+  LEADERS_ROOT,
+  LOCK_ROOT,
+  SERVICES_ROOT,
+} from '../layout.js';
 import { Coordination } from '../status/coordination-status.js';
 import { TillController } from '../till/till.controller.js';
 import { Till } from '../till/till.js';
@@ -29,6 +37,7 @@ export class SupervisorModule {
         LockModule.forRoot({ root: LOCK_ROOT }),
         LeaderModule.forRoot({ root: LEADERS_ROOT }),
         ConfigWatchModule.forRoot({ root: CONFIG_ROOT, recordsRoot: CONFIG_RECORDS_ROOT }),
+        MembershipModule.forRoot({ root: GROUPS_ROOT, servicesRoot: SERVICES_ROOT }),
       ],
       controllers: [TillController, StatusController, ProcessesController, ConfigController],
       providers: [

@@ -2,10 +2,20 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ZooKeeper } from '@aviary/client';
 import { Leaders } from '@aviary/leader';
 import { LockClient, type LockView } from '@aviary/lock';
+import { Services, uriOf } from '@aviary/membership';
 import { Inject, Injectable } from '@nestjs/common';
-import { Subscription, concatMap, filter, firstValueFrom, map, type Observable } from 'rxjs';
+import {
+  Subscription,
+  concatMap,
+  filter,
+  firstValueFrom,
+  from,
+  map,
+  merge,
+  type Observable,
+} from 'rxjs';
 import type { DemoOptions } from '../command-line.js';
-import { BOOKS_ROLE, TILL_LOCK } from '../layout.js';
+import { BOOKS_ROLE, ORDERS_SERVICE, TILL_LOCK, serviceIdOf } from '../layout.js';
 import { Till } from '../till/till.js';
 import type { EnsemblePlace } from './ensemble-place.js';
 import { InstanceProcess } from './instance-process.js';
@@ -35,6 +45,7 @@ export class Supervisor {
     private readonly zk: ZooKeeper,
     private readonly locks: LockClient,
     private readonly leaders: Leaders,
+    private readonly services: Services,
     private readonly till: Till,
     private readonly publisher: Publisher,
     private readonly report: Report,
@@ -135,9 +146,22 @@ export class Supervisor {
       this.publisher.settled$.subscribe({ next: (words) => report.config(words), error: failed }),
       till.events$.subscribe((event) => report.till(event)),
       till.books.closer$.subscribe((closing) => report.closes(closing)),
+      // So that what is found is not read anew for each visit.
+      this.services.service(ORDERS_SERVICE).instances$.subscribe({ error: failed }),
     ];
     for (const subscription of shown) this.subscriptions.add(subscription);
     this.subscriptions.add(this.place.own?.events$.subscribe((event) => report.member(event)));
+  }
+
+  /** Where customers find an instance, as soon as they do; null: it has ended. */
+  private urlOf({ name, pid, ended }: InstanceProcess): Promise<string | null> {
+    const wanted = serviceIdOf(name, pid);
+    const found$ = this.services.service(ORDERS_SERVICE).instances$.pipe(
+      map((instances) => instances.find(({ id }) => id === wanted)),
+      map((instance) => (instance === undefined ? null : uriOf(instance))),
+      filter((url) => url !== null),
+    );
+    return firstValueFrom(merge(found$, from(ended).pipe(map(() => null))));
   }
 
   private engage(instance: InstanceProcess): void {
@@ -151,14 +175,9 @@ export class Supervisor {
   private async keepBusy(instance: InstanceProcess): Promise<void> {
     const { report } = this;
     const { name } = instance;
-    try {
-      await instance.listening();
-    } catch (error) {
-      if (!this.isStopping()) report.line(`  ${String(error)}`);
-      return;
-    }
     while (!this.isStopping()) {
-      const problem = await instance.visit().catch(String);
+      const url = await this.urlOf(instance);
+      const problem = url === null ? null : await instance.visit(url).catch(String);
       if (this.isStopping()) return;
       if (instance.end !== null) return report.line(`  ${name} has ended: ${instance.end}`);
       if (problem === null) continue;
