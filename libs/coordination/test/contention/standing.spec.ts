@@ -8,7 +8,7 @@ import {
   recipeOf,
   standingOf,
   type Discipline,
-} from '../src/index.js';
+} from '../../src/index.js';
 
 const MUTEX = exclusive('lock-');
 const READER: Discipline = {
