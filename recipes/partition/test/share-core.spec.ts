@@ -12,7 +12,8 @@ function coreOf(member: string): ShareCore {
 }
 
 function recordOf(version: number, ...members: string[]): GroupRecord {
-  return { version, generation: BigInt(version + 100), definition: fingerprint, members };
+  const generation = BigInt(version + 100);
+  return { version, origin: 1n, generation, definition: fingerprint, members };
 }
 
 const nodesOf = (...members: string[]) => members.map((member) => memberNode(member, fingerprint));
@@ -32,8 +33,9 @@ const kinds = (outputs: readonly ShareOutput[]) => outputs.map(({ kind }) => kin
 
 describe('a member', () => {
   it('claims what it is due, with the version of the agreement', () => {
-    const { outputs } = joined('ann', recordOf(7, 'ann'));
-    expect(outputs).toEqual(['0', '1', '2'].map((item) => ({ kind: 'claim', item, version: 7 })));
+    const record = recordOf(7, 'ann');
+    const { outputs } = joined('ann', record);
+    expect(outputs).toEqual(['0', '1', '2'].map((item) => ({ kind: 'claim', item, record })));
   });
 
   it('claims nothing before it is in the group', () => {
@@ -50,8 +52,15 @@ describe('a member', () => {
     const { core } = joined('ann', recordOf(7, 'ann'));
     expect(core.step({ kind: 'refused', item: '0', reason: 'stale' })).toEqual([]);
     expect(core.step({ kind: 'joined', isJoined: true })).toEqual([]);
-    const next = core.step({ kind: 'record', record: recordOf(8, 'ann') });
-    expect(next).toEqual([{ kind: 'claim', item: '0', version: 8 }]);
+    const record = recordOf(8, 'ann');
+    const next = core.step({ kind: 'record', record });
+    expect(next).toEqual([{ kind: 'claim', item: '0', record }]);
+    // The same version again, of a group that everybody had left and that was made anew.
+    core.step({ kind: 'refused', item: '0', reason: 'stale' });
+    const anew = { ...record, origin: 200n, generation: 208n };
+    expect(core.step({ kind: 'record', record: anew })).toEqual([
+      { kind: 'claim', item: '0', record: anew },
+    ]);
   });
 
   it('waits for the owner before, and forgets it when the item is due to another', () => {
@@ -62,11 +71,10 @@ describe('a member', () => {
       kind: 'forget',
       item: '0',
     });
-    core.step({ kind: 'record', record: recordOf(9, 'ann') });
+    const record = recordOf(9, 'ann');
+    core.step({ kind: 'record', record });
     core.step({ kind: 'refused', item: '0', reason: 'taken' });
-    expect(core.step({ kind: 'freed', item: '0' })).toEqual([
-      { kind: 'claim', item: '0', version: 9 },
-    ]);
+    expect(core.step({ kind: 'freed', item: '0' })).toEqual([{ kind: 'claim', item: '0', record }]);
   });
 
   it('never works on what it is not due any more when the answer comes', () => {

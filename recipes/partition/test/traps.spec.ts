@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { ItemNodes } from '../src/core/item-node.js';
 import { shareOut } from '../src/index.js';
 import {
   GROUP,
@@ -179,6 +180,24 @@ describe('T29: a member that comes while items are being claimed', () => {
     expect(await ownersOf(ALL)).toEqual(before);
     await world.until(() => isShared(ann, bob, cas));
   });
+});
+
+it('T10: a version that a group had before everybody left it is none of the new one', async () => {
+  const { zk, log } = ann.service;
+  const terms = { zk, group: GROUP, owners: OWNERS, data: 'ann', acl: undefined, log };
+  const nodes = new ItemNodes(terms);
+  const claim = (origin: bigint) =>
+    world.in(ann.service, () =>
+      nodes.claim('0', { version: 1, origin }, { inSession: zk.sessionId!, deadlineMs: Infinity }),
+    );
+  const made = await world.look(async (admin) => {
+    await admin.ensurePath(GROUP);
+    await admin.set(GROUP, 'agreed');
+    return admin.exists(GROUP);
+  });
+  expect(await claim(made!.czxid - 1n)).toBe('stale');
+  expect(await world.inside(OWNERS)).toEqual([]);
+  expect(await claim(made!.czxid)).toMatchObject({ path: `${OWNERS}/0` });
 });
 
 it('T14: a hundred moves leave no watch behind', async () => {

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '@aviary/client';
+import { InvalidArgumentError, type Stat } from '@aviary/client';
 import { pathProblem } from '@aviary/foundation';
 import { hash32, shareOut } from './rendezvous.js';
 
@@ -9,6 +9,8 @@ export const ITEMS_MAX = 10_000;
 export interface GroupRecord {
   /** The version of the node; claims are checked against it. */
   readonly version: number;
+  /** The zxid at which the node was made. It goes when nobody is in the group, and its versions begin anew. */
+  readonly origin: bigint;
   /** The zxid of the agreement; greater for each later one. */
   readonly generation: bigint;
   /** Which items are shared out, as a fingerprint; empty: nobody has agreed upon anything yet. */
@@ -105,12 +107,10 @@ export function recordText(definition: string, members: readonly string[]): stri
   return [definition, ...members].join('\n');
 }
 
-export function readRecord(
-  data: Uint8Array | null,
-  version: number,
-  generation: bigint,
-): GroupRecord {
-  const [definition = '', ...members] =
-    data === null ? [] : Buffer.from(data).toString().split('\n');
-  return { version, generation, definition, members };
+/** What the group's node says. */
+export function readRecord(data: Uint8Array | null, stat: Stat): GroupRecord {
+  const text = data === null ? '' : Buffer.from(data).toString();
+  const [definition = '', ...members] = text.split('\n');
+  const { version, czxid: origin, mzxid: generation } = stat;
+  return { version, origin, generation, definition, members };
 }

@@ -14,6 +14,7 @@ import {
   type ZooKeeper,
 } from '@aviary/client';
 import { pause } from '@aviary/coordination';
+import type { GroupRecord } from './group-record.js';
 
 /** The first pause after a refusal of the servers; each later one is twice as long. */
 const PAUSE_MS = 1_000;
@@ -55,15 +56,15 @@ export class ItemNodes {
   }
 
   /**
-   * Makes our node in one transaction with the check that the group's node has `version`.
+   * Makes our node in one transaction with the check that the group's node has the version of `agreement`.
    *
-   * @returns `stale`: it has not. `taken`: another session's node is there, be it one of ours before.
+   * @returns `stale`: it has not, or is another node. `taken`: another session's node is there, be it one of ours before.
    * @throws {SessionExpiredError} Nothing is left then. @throws what else the client throws, after which
    * {@link release} must be called.
    */
   async claim(
     item: string,
-    version: number,
+    { version, origin }: Pick<GroupRecord, 'version' | 'origin'>,
     options: CallOptions & { readonly inSession: bigint },
   ): Promise<OwnedNode | 'stale' | 'taken'> {
     const { zk, group, data, acl } = this.terms;
@@ -79,9 +80,17 @@ export class ItemNodes {
         if (refusal === 'again') continue;
       }
       // Whatever the answer was, or whether there was one: what stands there says whose it is.
-      const stat = await this.read(path, options);
+      const [stat, ofGroup] = await Promise.all([
+        this.read(path, options),
+        this.read(group, options),
+      ]);
       if (stat === null) continue;
       if (stat.ephemeralOwner !== sessionId) return 'taken';
+      // Versions begin anew with a group that everybody had left.
+      if (ofGroup?.czxid !== origin) {
+        await this.release(item, sessionId);
+        return 'stale';
+      }
       if (zk.isSessionCertain(sessionId)) return { path, sessionId, stat };
     }
   }

@@ -42,8 +42,8 @@ export type StopReason = 'moved' | 'lost' | 'closed';
 
 /** What the host must do. Nothing of it may be answered before `step` has returned. */
 export type ShareOutput =
-  /** Make our node for the item if the group's node has this version. `claimed` or `refused` follows. */
-  | { readonly kind: 'claim'; readonly item: string; readonly version: number }
+  /** Make our node for the item if the group has not agreed upon anything later. `claimed` or `refused` follows. */
+  | { readonly kind: 'claim'; readonly item: string; readonly record: GroupRecord }
   /** Say `freed` when the other's node is gone. */
   | { readonly kind: 'await'; readonly item: string }
   /** Do not. */
@@ -69,9 +69,9 @@ interface ItemState {
   node: 'none' | 'claiming' | 'taken' | 'awaited' | 'held' | 'releasing';
   work: 'none' | 'running' | 'stopping' | 'overdue';
   isLost: boolean;
-  /** The version with which the latest claim was made. */
-  claimedWith: number | null;
-  /** It was refused for its version: there is no sense in another one. */
+  /** The generation of the agreement with which the latest claim was made. */
+  claimedWith: bigint | null;
+  /** It was refused for that: there is no sense in another one. */
   isStale: boolean;
 }
 
@@ -240,10 +240,10 @@ export class ShareCore {
   private claim(item: string, state: ItemState, outputs: ShareOutput[]): void {
     const { record } = this;
     if (!record || !this.isJoined) return;
-    if (state.isStale && state.claimedWith === record.version) return;
+    if (state.isStale && state.claimedWith === record.generation) return;
     state.node = 'claiming';
-    state.claimedWith = record.version;
-    outputs.push({ kind: 'claim', item, version: record.version });
+    state.claimedWith = record.generation;
+    outputs.push({ kind: 'claim', item, record });
   }
 
   private reconcileHeld(

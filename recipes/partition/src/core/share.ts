@@ -12,7 +12,13 @@ import {
 } from '@aviary/client';
 import { Lease, Presence, pause } from '@aviary/coordination';
 import { ReplaySubject, type Observable, type Subscription } from 'rxjs';
-import { memberNode, readRecord, recordText, type Definition } from './group-record.js';
+import {
+  memberNode,
+  readRecord,
+  recordText,
+  type Definition,
+  type GroupRecord,
+} from './group-record.js';
 import { ItemNodes, type OwnedNode } from './item-node.js';
 import { PartitionMovedError } from './partition-errors.js';
 import { Partition } from './partition.js';
@@ -106,8 +112,7 @@ export class Share implements AsyncDisposable {
     this.follow(
       () => zk.watchNode(group),
       (view) => {
-        const record =
-          view === null ? null : readRecord(view.data, view.stat.version, view.stat.mzxid);
+        const record = view === null ? null : readRecord(view.data, view.stat);
         this.step({ kind: 'record', record });
       },
     );
@@ -210,7 +215,7 @@ export class Share implements AsyncDisposable {
   private carryOut(output: ShareOutput): void {
     switch (output.kind) {
       case 'claim':
-        void this.claim(output.item, output.version);
+        void this.claim(output.item, output.record);
         return;
       case 'await':
         void this.awaitFree(output.item);
@@ -244,13 +249,13 @@ export class Share implements AsyncDisposable {
     }
   }
 
-  private async claim(item: string, version: number): Promise<void> {
+  private async claim(item: string, record: GroupRecord): Promise<void> {
     const { zk, log } = this.terms;
     const options = { signal: this.ending.signal, deadlineMs: Infinity };
     let inSession: bigint | null = null;
     try {
       inSession = zk.sessionId ?? (await zk.connect(options)).sessionId;
-      const claimed = await this.nodes.claim(item, version, { ...options, inSession });
+      const claimed = await this.nodes.claim(item, record, { ...options, inSession });
       if (typeof claimed === 'string') this.step({ kind: 'refused', item, reason: claimed });
       else this.hold(item, claimed);
       return;
