@@ -284,6 +284,11 @@ export class Consumer {
       return;
     }
     for (let done = 0; ;) {
+      // The answer that it is ours may have waited in the socket of a process that slept.
+      if (!terms.zk.isSessionCertain(claim.sessionId)) {
+        await claim.release();
+        return;
+      }
       const delivery = new ClaimedDelivery(terms.path, id, claim, signal);
       const failure = await this.handle(batch, done, delivery, () => done++);
       if (failure === null) {
