@@ -98,7 +98,7 @@ describe('a double barrier', () => {
     await expectNothingLeft();
   });
 
-  it('lets who comes late wait for the next round, without being in the way of this one', async () => {
+  it('lets who comes late wait for the next round, out of the way of this one', async () => {
     const rounds = await world.world.settle(Promise.all(entering(world, [ann, bob], 2)));
     const [late] = entering(world, [cas], 2);
     const seen = settledness(late!);

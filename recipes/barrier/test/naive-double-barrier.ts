@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { NoNodeError, NodeExistsError, type ZooKeeper } from '@aviary/client';
 
 /**
- * A double barrier with the mistakes that others made: who finds `ready` passes, whatever round it is of,
- * and it is made after the members were counted, not together with the look.
+ * A double barrier with the mistakes that others made: who finds `ready` passes, whatever round it
+ * is of, and it is made after the members were counted, not together with the look.
  */
 export class NaiveDoubleBarrier {
   constructor(

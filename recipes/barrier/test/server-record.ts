@@ -10,8 +10,8 @@ export interface Opening {
 type Tree = BarrierWorld['port']['tree'];
 
 /**
- * What happens to a directory, seen from inside the server at each transaction: no client is asked, so
- * nothing is missed and nothing late.
+ * What happens to a directory, seen from inside the server at each transaction: no client is asked,
+ * so nothing is missed and nothing late.
  */
 export class ServerRecord {
   readonly openings: Opening[] = [];

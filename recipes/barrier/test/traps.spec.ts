@@ -11,8 +11,8 @@ import {
 } from './barrier-world.js';
 
 /**
- * The traps that other barriers fell into, by their numbers in the list of known ones; here each is walked
- * into on purpose. Links take 10 ms each way, so moments can be aimed at.
+ * The traps that other barriers fell into, by their numbers in the list of known ones; here each is
+ * walked into on purpose. Links take 10 ms each way, so moments can be aimed at.
  */
 const DIRECTORY = '/barriers/m';
 const READY = `${DIRECTORY}/ready`;
@@ -206,7 +206,7 @@ describe('T26: a `ready` that a round left behind', () => {
     expect(rounds[0].token).toBe(rounds[1].token);
   });
 
-  it('lets nobody through: it was left by Curator or kazoo, before there was a member', async () => {
+  it('lets nobody through: Curator or kazoo left it, before there was a member', async () => {
     await world.look(async (zk) => {
       await zk.ensurePath(DIRECTORY);
       await zk.create(READY, '192.0.2.1');
@@ -335,7 +335,8 @@ describe('a member that dies in the middle', () => {
       );
       found.add(deleted);
       const met = await world.world.settle(Promise.all(rounds));
-      // In either case three stood inside at the moment of its token: ann has come again, or was there.
+      // In either case three stood inside at the moment of its token: ann has come again, or was
+      // there.
       expect(met.map(({ lost }) => lost)).toEqual([null, null, null]);
       expect(new Set(met.map(({ token }) => token)).size).toBe(1);
       const leaving = [ann, bob, cas].map((service, at) => leave(service, met[at]!));

@@ -58,7 +58,7 @@ function application(
 }
 
 describe('@Partitioned()', () => {
-  it('calls the method for each item that is ours, and shares with other applications', async () => {
+  it('calls the method for each item of ours, and shares with other applications', async () => {
     const first = await application(ann);
     const orders = first.get(Orders);
     await world.until(() => orders.items.size === 8);
@@ -173,7 +173,7 @@ describe('what stops the start', () => {
       async own(): Promise<void> {}
     }
     await expect(application(ann, [Requested])).rejects.toThrow(
-      /@Partitioned\(\) on Requested.own: its class, or something that it depends on, is request-scoped/,
+      /on Requested.own: its class, or something that it depends on, is request-scoped/,
     );
 
     @Injectable()

@@ -98,7 +98,7 @@ describe('a group', () => {
     expect(bob.items.get(item!)!.token).toBeGreaterThan(before);
   });
 
-  it('does not wait for work that goes on after its grace, which is no owner any more', async () => {
+  it('does not wait for work after its grace, which is no owner any more', async () => {
     ann.endsAfterMs = 20_000;
     ann.join(options);
     await world.until(() => isShared(ann));

@@ -11,8 +11,8 @@ import {
 } from './partition-world.js';
 
 /**
- * The traps that other partitioners fell into, by their numbers in the list of known ones; here each is
- * walked into on purpose. Links take 10 ms each way, so moments can be aimed at.
+ * The traps that other partitioners fell into, by their numbers in the list of known ones; here
+ * each is walked into on purpose. Links take 10 ms each way, so moments can be aimed at.
  */
 const ITEMS = 8;
 const ALL = Array.from({ length: ITEMS }, (_, at) => String(at));
@@ -164,7 +164,7 @@ describe('T29: a member that comes while items are being claimed', () => {
     },
   );
 
-  it('is refused, whatever it believes, after the group has agreed upon something else', async () => {
+  it('is refused, whatever it believes, once the group has agreed upon another', async () => {
     ann.join(options);
     await world.until(() => isShared(ann));
     bob.join(options);

@@ -8,9 +8,9 @@ export interface WaitFacts {
 }
 
 /**
- * What was waited for did not happen within `waitMs`: a barrier was not lowered, a round did not open,
- * or its members have not all left. After `enter` and `leave` nothing of ours stays inside; a round that
- * opens in that very moment counts us once more and goes on without us.
+ * What was waited for did not happen within `waitMs`: a barrier was not lowered, a round did not
+ * open, or its members have not all left. After `enter` and `leave` nothing of ours stays inside; a
+ * round that opens in that very moment counts us once more and goes on without us.
  */
 export class BarrierTimeoutError extends CoordinationError {
   readonly waitMs: number;
@@ -42,7 +42,9 @@ export class BarrierUnavailableError extends CoordinationError {
   }
 }
 
-/** The `Barriers`, or the application that they belong to, are shutting down. Nothing of ours stays. */
+/**
+ * The `Barriers`, or the application that they belong to, are shutting down. Nothing of ours stays.
+ */
 export class BarriersClosedError extends CoordinationError {
   constructor(operation: string, path: string) {
     super(`${operation} ${path}: these barriers are shutting down`, {

@@ -5,16 +5,16 @@ import type { Wait, WaitOptions } from './wait.js';
 /** How one barrier behaves. */
 export interface BarrierOptions {
   /**
-   * Who waited goes on at a random moment within this time after the barrier was lowered, and not all
-   * in the same. In milliseconds. Default: 0.
+   * Who waited goes on at a random moment within this time after the barrier was lowered, and not
+   * all in the same. In milliseconds. Default: 0.
    */
   readonly jitterMs?: number | undefined;
 }
 
 /**
- * A barrier that somebody raises and lowers, and at which others wait: `DistributedBarrier` of Curator,
- * `Barrier` of kazoo. It is raised as long as its node exists. The node outlives whoever raised it, so
- * somebody has to lower it.
+ * A barrier that somebody raises and lowers, and at which others wait: `DistributedBarrier` of
+ * Curator, `Barrier` of kazoo. It is raised as long as its node exists. The node outlives whoever
+ * raised it, so somebody has to lower it.
  */
 export class Barrier {
   /** Its node. */
@@ -32,8 +32,8 @@ export class Barrier {
   /**
    * Raises the barrier, whatever happens to the connection meanwhile.
    *
-   * @returns Whether it was this call; false: it was raised before. If the answer was lost, the call takes
-   * a barrier that it then finds raised for its own doing.
+   * @returns Whether it was this call; false: it was raised before. If the answer was lost, the
+   * call takes a barrier that it then finds raised for its own doing.
    * @throws as {@link wait}, and refusals of the server.
    */
   raise(options: WaitOptions = {}): Promise<boolean> {
@@ -54,8 +54,8 @@ export class Barrier {
   }
 
   /**
-   * Lowers the barrier: everybody who waits goes on. It never lowers one that was raised anew while the
-   * answer was on its way.
+   * Lowers the barrier: everybody who waits goes on. It never lowers one that was raised anew while
+   * the answer was on its way.
    *
    * @returns Whether it was raised.
    * @throws as {@link wait}; NotEmptyError: the path is no barrier, for it has children.

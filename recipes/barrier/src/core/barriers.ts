@@ -23,13 +23,14 @@ export interface BarriersOptions {
 }
 
 /**
- * Makes barriers and double barriers, one node or one directory of znodes each, on the layout of Curator's
- * `DistributedBarrier` and `DistributedDoubleBarrier`.
+ * Makes barriers and double barriers, one node or one directory of znodes each, on the layout of
+ * Curator's `DistributedBarrier` and `DistributedDoubleBarrier`.
  *
  * @example
  * const barriers = new Barriers(zk, { root: '/barriers', identity: 'migrator-1' });
  * await barriers.barrier('deploy').wait({ waitMs: 60_000 });
- * await barriers.double('migrate', 5).run(async (round) => migrate(round.signal), { waitMs: 60_000 });
+ * const together = barriers.double('migrate', 5);
+ * await together.run(async (round) => migrate(round.signal), { waitMs: 60_000 });
  */
 export class Barriers {
   private readonly root: string;
@@ -72,7 +73,9 @@ export class Barriers {
     return new DoubleBarrier(this.host, this.pathOf(path), quantity);
   }
 
-  /** Ends all waits but those of members that leave, and refuses new ones, with BarriersClosedError. */
+  /**
+   * Ends all waits but those of members that leave, and refuses new ones, with BarriersClosedError.
+   */
   stopEntering(): void {
     this.host.stop();
   }
@@ -83,8 +86,8 @@ export class Barriers {
   }
 
   /**
-   * As {@link stopEntering}, ends all rounds, and waits until the servers have no node of ours any more:
-   * at most `deadlineMs`, by default 3,000. Never rejects. What is raised stays so.
+   * As {@link stopEntering}, ends all rounds, and waits until the servers have no node of ours any
+   * more: at most `deadlineMs`, by default 3,000. Never rejects. What is raised stays so.
    */
   async close(options: { readonly deadlineMs?: number; readonly reason?: LossReason } = {}) {
     const { deadlineMs = 3_000, reason = 'shutdown' } = options;

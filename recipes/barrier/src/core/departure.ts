@@ -20,11 +20,12 @@ export interface DepartingRound {
 }
 
 /**
- * The end of a round for one member: the one with the lowest name waits for the highest, as often as
- * there is one; all others go out and wait for the lowest. So each waits for one node at a time.
+ * The end of a round for one member: the one with the lowest name waits for the highest, as often
+ * as there is one; all others go out and wait for the lowest. So each waits for one node at a time.
  *
- * Only nodes that are older than the round's `ready` count. Members of Curator and kazoo may come while a
- * round is open, and others for the next one: who would wait for those waits for a round that waits for him.
+ * Only nodes that are older than the round's `ready` count. Members of Curator and kazoo may come
+ * while a round is open, and others for the next one: who would wait for those waits for a round
+ * that waits for him.
  */
 export class Departure {
   private readonly host: BarrierHost;

@@ -35,9 +35,9 @@ export interface DoubleBarrierView {
  * A place where `quantity` members meet before they begin, and meet again when they have finished:
  * `DistributedDoubleBarrier` of Curator, `DoubleBarrier` of kazoo, in rounds.
  *
- * A round opens when `quantity` members stand inside at one and the same moment. Its members are those
- * who stand there then, also if they are more. Who comes later waits outside until the last of them has
- * left, and belongs to the next round.
+ * A round opens when `quantity` members stand inside at one and the same moment. Its members are
+ * those who stand there then, also if they are more. Who comes later waits outside until the last
+ * of them has left, and belongs to the next round.
  */
 export class DoubleBarrier {
   /** Its directory. */
@@ -77,8 +77,8 @@ export class DoubleBarrier {
   }
 
   /**
-   * Enters, runs `body`, and leaves together with all others. If `body` throws, the round is abandoned:
-   * the others do not wait for us, and we do not for them.
+   * Enters, runs `body`, and leaves together with all others. If `body` throws, the round is
+   * abandoned: the others do not wait for us, and we do not for them.
    *
    * @returns What `body` returns.
    * @throws what {@link enter} throws, what `body` throws, what {@link Round.leave} throws.

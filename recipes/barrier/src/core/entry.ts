@@ -24,13 +24,13 @@ type InSession = Wait['options'] & { readonly inSession: bigint };
 /**
  * One attempt to enter a double barrier.
  *
- * What makes a round is one transaction: it checks that `quantity` members are there and creates `ready`.
- * So at the zxid of `ready`, which is the round's token, they all stood inside, whoever may have died
- * between the look and the deed. A member's node that is older than `ready` belongs to the round;
- * one that is younger came too late, and its owner steps out again.
+ * What makes a round is one transaction: it checks that `quantity` members are there and creates
+ * `ready`. So at the zxid of `ready`, which is the round's token, they all stood inside, whoever
+ * may have died between the look and the deed. A member's node that is older than `ready` belongs
+ * to the round; one that is younger came too late, and its owner steps out again.
  *
- * Nobody enters while `ready` is there. It is there as long as members of its round are; if it is there
- * without any, it is a leftover, and goes.
+ * Nobody enters while `ready` is there. It is there as long as members of its round are; if it is
+ * there without any, it is a leftover, and goes.
  */
 export class Entry {
   private readonly host: BarrierHost;
@@ -94,7 +94,10 @@ export class Entry {
     }
   }
 
-  /** Waits until one of these nodes changes or is gone. The last of a round to leave has the lowest name. */
+  /**
+   * Waits until one of these nodes changes or is gone. The last of a round to leave has the lowest
+   * name.
+   */
   private async untilOneGoes(names: readonly string[]): Promise<void> {
     const { options, signal } = this.wait;
     const done = new AbortController();
@@ -197,7 +200,10 @@ export class Entry {
     return 'wait';
   }
 
-  /** The round of this `ready`, if we belong to it. `wait`: it is not certain that our session lives. */
+  /**
+   * The round of this `ready`, if we belong to it. `wait`: it is not certain that our session
+   * lives.
+   */
   private roundOf(node: ProtectedNode, ready: Stat): Round | null | 'wait' {
     if (ready.czxid < node.stat.czxid) return null;
     if (!this.host.zk.isSessionCertain(node.sessionId)) return 'wait';

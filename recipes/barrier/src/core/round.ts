@@ -9,9 +9,9 @@ import type { WaitOptions } from './wait.js';
 /**
  * A round of a double barrier that we are inside of, from `enter` to {@link leave}.
  *
- * It can be lost before: with the session, or because somebody deleted our member's node. Then the others do
- * not wait for us any more. {@link signal} says so, and {@link assertInside} in the first line that runs
- * after a process was stopped.
+ * It can be lost before: with the session, or because somebody deleted our member's node. Then the
+ * others do not wait for us any more. {@link signal} says so, and {@link assertInside} in the first
+ * line that runs after a process was stopped.
  */
 export class Round implements AsyncDisposable {
   /** The double barrier: the path of its directory. */
@@ -19,8 +19,9 @@ export class Round implements AsyncDisposable {
   /** Our member's node. */
   readonly nodePath: string;
   /**
-   * The zxid at which the round opened: the same for all its members, greater for every later round.
-   * Whoever writes to a store takes it for a fencing token against members of earlier rounds.
+   * The zxid at which the round opened: the same for all its members, greater for every later
+   * round. Whoever writes to a store takes it for a fencing token against members of earlier
+   * rounds.
    */
   readonly token: bigint;
   private readonly host: BarrierHost;
@@ -78,7 +79,8 @@ export class Round implements AsyncDisposable {
   }
 
   /**
-   * We have finished: waits until all members of the round have, and are out. The first call counts.
+   * We have finished: waits until all members of the round have, and are out. The first call
+   * counts.
    *
    * The member with the lowest name waits for the others, who wait for it, so nobody watches all.
    * Members that die do not hold it up.
@@ -100,8 +102,8 @@ export class Round implements AsyncDisposable {
   }
 
   /**
-   * Goes without waiting for anybody. Call it also after a loss. Never rejects; see `Lease.release` for
-   * when it resolves.
+   * Goes without waiting for anybody. Call it also after a loss. Never rejects; see `Lease.release`
+   * for when it resolves.
    */
   abandon(): Promise<void> {
     return this.lease.release();

@@ -10,9 +10,10 @@ import {
 import { READY } from './members.js';
 
 /**
- * Deletes the `ready` that a round left behind: all its members are gone, and the last of them had no
- * time to. `version` is that of the directory, as it was when nobody was inside. Every round that we open
- * counts it up in the same transaction, so a `ready` of a later round is never taken for this one.
+ * Deletes the `ready` that a round left behind: all its members are gone, and the last of them had
+ * no time to. `version` is that of the directory, as it was when nobody was inside. Every round
+ * that we open counts it up in the same transaction, so a `ready` of a later round is never taken
+ * for this one.
  */
 export async function removeStaleReady(
   zk: ZooKeeper,

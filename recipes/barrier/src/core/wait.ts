@@ -26,7 +26,10 @@ export interface WaitTerms extends WaitOptions {
   readonly attemptMs: number;
 }
 
-/** A wait with everything that can cut it short: its time, its caller's signal, the end of its client. */
+/**
+ * A wait with everything that can cut it short: its time, its caller's signal, the end of its
+ * client.
+ */
 export class Wait {
   private readonly terms: WaitTerms;
   private readonly canceller = new AbortController();

@@ -21,12 +21,12 @@ const DRAIN_MS_DEFAULT = 5_000;
 class BarrierFeatureModule {}
 
 /**
- * Barriers for the whole application: `Barriers` to inject, and single ones by `forFeature`. It takes the
- * session of a `ZooKeeperModule`.
+ * Barriers for the whole application: `Barriers` to inject, and single ones by `forFeature`. It
+ * takes the session of a `ZooKeeperModule`.
  *
- * From `onModuleDestroy` on nothing is waited for any more. `beforeApplicationShutdown` waits for the
- * rounds that go on, at most {@link BarrierModuleOptions.drain}; what is still inside then is lost
- * (`shutdown`) and its nodes are deleted.
+ * From `onModuleDestroy` on nothing is waited for any more. `beforeApplicationShutdown` waits for
+ * the rounds that go on, at most {@link BarrierModuleOptions.drain}; what is still inside then is
+ * lost (`shutdown`) and its nodes are deleted.
  *
  * @example
  * imports: [
@@ -61,10 +61,11 @@ export class BarrierModule
   }
 
   /**
-   * Single barriers, for `@InjectBarrier()` and `@InjectDoubleBarrier()`. `BarrierModule.forRoot(...)` must be
-   * in the imports, too.
+   * Single barriers, for `@InjectBarrier()` and `@InjectDoubleBarrier()`.
+   * `BarrierModule.forRoot(...)` must be in the imports, too.
    *
-   * @throws {BarrierSetupError} A jitter is no duration. A path or a quantity that is none stops the start.
+   * @throws {BarrierSetupError} A jitter is no duration. A path or a quantity that is none stops
+   * the start.
    */
   static forFeature({
     barriers = [],

@@ -17,8 +17,8 @@ export function getDoubleBarrierToken(path: string, module: string = DEFAULT_MOD
 }
 
 /**
- * Injects the `Barriers` of a `BarrierModule`. For the one without a name the class will do as well:
- * `constructor(private readonly barriers: Barriers)`.
+ * Injects the `Barriers` of a `BarrierModule`. For the one without a name the class will do as
+ * well: `constructor(private readonly barriers: Barriers)`.
  */
 export function InjectBarriers(name?: string): ReturnType<typeof Inject> {
   return Inject(getBarriersToken(name));

@@ -9,7 +9,10 @@ export const ITEMS_MAX = 10_000;
 export interface GroupRecord {
   /** The version of the node; claims are checked against it. */
   readonly version: number;
-  /** The zxid at which the node was made. It goes when nobody is in the group, and its versions begin anew. */
+  /**
+   * The zxid at which the node was made. It goes when nobody is in the group, and its versions
+   * begin anew.
+   */
   readonly origin: bigint;
   /** The zxid of the agreement; greater for each later one. */
   readonly generation: bigint;
@@ -20,8 +23,8 @@ export interface GroupRecord {
 }
 
 /**
- * Says who is to own which item; an item that it leaves out, or gives to nobody of the members, has no owner. It must give
- * the same for the same arguments in every process.
+ * Says who is to own which item; an item that it leaves out, or gives to nobody of the members, has
+ * no owner. It must give the same for the same arguments in every process.
  */
 export type ShareOut = (
   items: readonly string[],
@@ -37,8 +40,8 @@ export interface Definition {
 }
 
 /**
- * What `items` and `strategy` mean: a number of items (`0`, `1`, ...) or their names, by rendezvous or by a
- * function with a name.
+ * What `items` and `strategy` mean: a number of items (`0`, `1`, ...) or their names, by rendezvous
+ * or by a function with a name.
  *
  * @throws {InvalidArgumentError}
  */

@@ -41,8 +41,8 @@ export interface OwnedNode {
 }
 
 /**
- * The nodes that say who owns an item: an ephemeral one for each, made by its owner. Their paths are fixed,
- * so every step looks whose node it meets.
+ * The nodes that say who owns an item: an ephemeral one for each, made by its owner. Their paths
+ * are fixed, so every step looks whose node it meets.
  */
 export class ItemNodes {
   private readonly terms: ItemNodeTerms;
@@ -56,11 +56,13 @@ export class ItemNodes {
   }
 
   /**
-   * Makes our node in one transaction with the check that the group's node has the version of `agreement`.
+   * Makes our node in one transaction with the check that the group's node has the version of
+   * `agreement`.
    *
-   * @returns `stale`: it has not, or is another node. `taken`: another session's node is there, be it one of ours before.
-   * @throws {SessionExpiredError} Nothing is left then. @throws what else the client throws, after which
-   * {@link release} must be called.
+   * @returns `stale`: it has not, or is another node. `taken`: another session's node is there, be
+   * it one of ours before.
+   * @throws {SessionExpiredError} Nothing is left then. @throws what else the client throws, after
+   * which {@link release} must be called.
    */
   async claim(
     item: string,
@@ -95,7 +97,10 @@ export class ItemNodes {
     }
   }
 
-  /** Resolves when the node of the item is gone, or `signal` aborts. Rejects if the client is of no use. */
+  /**
+   * Resolves when the node of the item is gone, or `signal` aborts. Rejects if the client is of no
+   * use.
+   */
   async untilFree(item: string, signal: AbortSignal): Promise<void> {
     const { zk } = this.terms;
     const isOver = () => signal.aborted;
@@ -113,8 +118,8 @@ export class ItemNodes {
   }
 
   /**
-   * Deletes the node that this session made, whatever it takes, and nobody else's. Resolves when it is gone
-   * or the session is over; never rejects.
+   * Deletes the node that this session made, whatever it takes, and nobody else's. Resolves when it
+   * is gone or the session is over; never rejects.
    */
   async release(item: string, sessionId: bigint): Promise<void> {
     const { zk, log } = this.terms;
@@ -122,8 +127,8 @@ export class ItemNodes {
     const options = { inSession: sessionId, deadlineMs: Infinity };
     for (let pauseMs = PAUSE_MS; ;) {
       try {
-        // A server that is behind would show no node where ours is, or ours where by now the next owner's
-        // is. What is read after the sync is not from before it.
+        // A server that is behind would show no node where ours is, or ours where by now the next
+        // owner's is. What is read after the sync is not from before it.
         const [, stat] = await Promise.all([zk.sync(path, options), zk.exists(path, options)]);
         if (stat?.ephemeralOwner !== sessionId) return;
         await zk.delete(path, { version: stat.version, ...options });

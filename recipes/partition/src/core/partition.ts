@@ -3,8 +3,8 @@ import type { Transaction } from '@aviary/client';
 import type { Lease, LossReason } from '@aviary/coordination';
 
 /**
- * An item that is ours for now. No other member owns it at the same time, as far as the servers see: its
- * node is ours.
+ * An item that is ours for now. No other member owns it at the same time, as far as the servers
+ * see: its node is ours.
  */
 export class Partition {
   /** Its name; for numbered items the number, as text. */
@@ -16,8 +16,9 @@ export class Partition {
   /** The zxid of the agreement by which it is ours. Greater for each later one. */
   readonly generation: bigint;
   /**
-   * Aborts when the work must end: with PartitionMovedError, and then the item is ours until the work has
-   * ended or its grace is over; or with LeaseLostError, and then it may be another's already.
+   * Aborts when the work must end: with PartitionMovedError, and then the item is ours until the
+   * work has ended or its grace is over; or with LeaseLostError, and then it may be another's
+   * already.
    */
   readonly signal: AbortSignal;
   private readonly lease: Lease;
@@ -63,7 +64,10 @@ export class Partition {
     this.lease.assertHeld();
   }
 
-  /** Collects operations that the server applies only while the item is ours; see `Lease.transaction`. */
+  /**
+   * Collects operations that the server applies only while the item is ours; see
+   * `Lease.transaction`.
+   */
   transaction(): Transaction<[undefined]> {
     return this.lease.transaction();
   }

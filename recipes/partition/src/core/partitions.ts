@@ -19,8 +19,8 @@ export interface PartitionsOptions {
   /** Where groups stand that do not begin with a slash. Default: `/partitions`. */
   readonly root?: string | undefined;
   /**
-   * Our name in groups. No other process may have it at the same time. One that comes back under its
-   * name gets its items back. Default: a random one, for as long as this object lives.
+   * Our name in groups. No other process may have it at the same time. One that comes back under
+   * its name gets its items back. Default: a random one, for as long as this object lives.
    */
   readonly member?: string | undefined;
   /** Who we are, for operators: one line, kept in our nodes. Default: the process id. */
@@ -36,8 +36,8 @@ export interface JoinOptions {
   /** How many items there are (`0`, `1`, ...), or their names. All processes must say the same. */
   readonly items: number | readonly string[];
   /**
-   * Who owns what. Default: `rendezvous`, which is even for many items and moves only what it must. A function of your
-   * own needs a name: processes with another one do not share with this.
+   * Who owns what. Default: `rendezvous`, which is even for many items and moves only what it must.
+   * A function of your own needs a name: processes with another one do not share with this.
    */
   readonly strategy?: 'rendezvous' | ShareOut | undefined;
   /** How long the work on an item may take to end when that moves. Default: 10,000. */
@@ -50,8 +50,8 @@ export interface JoinOptions {
 }
 
 /**
- * Shares items out among the members of groups: each item has one owner, or none for a moment, and only those move
- * that have to.
+ * Shares items out among the members of groups: each item has one owner, or none for a moment, and
+ * only those move that have to.
  *
  * @example
  * const partitions = new Partitions(zk, { identity: 'worker-1' });
@@ -89,14 +89,16 @@ export class Partitions {
   }
 
   /**
-   * Joins a group at once, in the background: `own` is called for each item that becomes ours, with a signal that
-   * aborts when it must end. It may take the grace to do so; until then, nobody else owns the item.
+   * Joins a group at once, in the background: `own` is called for each item that becomes ours, with
+   * a signal that aborts when it must end. It may take the grace to do so; until then, nobody else
+   * owns the item.
    *
-   * `own` is expected to work until then. If it returns before, the item stays ours and nothing is done with it; if
-   * it throws, it is called again after a pause. While the connection is broken we go on, until the
-   * session is no longer certain to live.
+   * `own` is expected to work until then. If it returns before, the item stays ours and nothing is
+   * done with it; if it throws, it is called again after a pause. While the connection is broken we
+   * go on, until the session is no longer certain to live.
    *
-   * @param group A path below {@link PartitionsOptions.root}, or absolute if it begins with a slash.
+   * @param group A path below {@link PartitionsOptions.root}, or absolute if it begins with a
+   * slash.
    * @throws {AlreadyPresentError} We are in the group already. @throws {PartitionsClosedError}
    * @throws {InvalidPathError} @throws {InvalidArgumentError}
    */
@@ -135,8 +137,9 @@ export class Partitions {
   }
 
   /**
-   * What a group has agreed upon and what of it is ours: now and after every change, for as long as we are in it,
-   * also if we join later, or again. Hot; the latest is replayed; never errors; completes with {@link close}.
+   * What a group has agreed upon and what of it is ours: now and after every change, for as long as
+   * we are in it, also if we join later, or again. Hot; the latest is replayed; never errors;
+   * completes with {@link close}.
    *
    * @throws {InvalidPathError}
    */

@@ -1,8 +1,8 @@
 /**
- * Shares items out among members without anybody who decides: of all members the one with the highest
- * score for an item owns it (rendezvous hashing). A score depends on nothing but the two names. So everybody who
- * knows the members comes to the same result, and a member that goes or comes moves only the items that
- * it had, or that it gets.
+ * Shares items out among members without anybody who decides: of all members the one with the
+ * highest score for an item owns it (rendezvous hashing). A score depends on nothing but the two
+ * names. So everybody who knows the members comes to the same result, and a member that goes or
+ * comes moves only the items that it had, or that it gets.
  *
  * @returns The owner of each item; empty if there are no members.
  */
@@ -24,7 +24,8 @@ function ownerOf(item: string, members: readonly string[]): string | null {
   for (const member of members) {
     const score = scoreOf(item, member);
     const order = compare(score, highest);
-    // Equal scores are next to impossible; the names decide all the same, not the order of the list.
+    // Equal scores are next to impossible; the names decide all the same, not the order of the
+    // list.
     if (order < 0 || (order === 0 && owner !== null && member > owner)) continue;
     owner = member;
     highest = score;

@@ -15,7 +15,9 @@ export type ShareInput =
   | { readonly kind: 'joined'; readonly isJoined: boolean }
   /** Our node for the item is there: it is ours. */
   | { readonly kind: 'claimed'; readonly item: string }
-  /** It is not. `stale`: the group has agreed upon something else. `taken`: another's node is there. */
+  /**
+   * It is not. `stale`: the group has agreed upon something else. `taken`: another's node is there.
+   */
   | {
       readonly kind: 'refused';
       readonly item: string;
@@ -42,7 +44,10 @@ export type StopReason = 'moved' | 'lost' | 'closed';
 
 /** What the host must do. Nothing of it may be answered before `step` has returned. */
 export type ShareOutput =
-  /** Make our node for the item if the group has not agreed upon anything later. `claimed` or `refused` follows. */
+  /**
+   * Make our node for the item if the group has not agreed upon anything later. `claimed` or
+   * `refused` follows.
+   */
   | { readonly kind: 'claim'; readonly item: string; readonly record: GroupRecord }
   /** Say `freed` when the other's node is gone. */
   | { readonly kind: 'await'; readonly item: string }
@@ -86,13 +91,14 @@ export interface ShareTerms {
 /**
  * One member of a group that shares items, without clock, client or promise inside.
  *
- * Who is in the group is what the group's node says, and not what each sees for himself: the first who notes a
- * change writes the new members down, under the version that was read. So everybody shares out for the same
- * members, and a claim carries the version: whoever has missed an agreement is refused, and cannot
- * take what it gave to another. Every member may write, so nobody has to be elected; the first in the
- * order of names does, and the others only if it does not.
+ * Who is in the group is what the group's node says, and not what each sees for himself: the first
+ * who notes a change writes the new members down, under the version that was read. So everybody
+ * shares out for the same members, and a claim carries the version: whoever has missed an agreement
+ * is refused, and cannot take what it gave to another. Every member may write, so nobody has to be
+ * elected; the first in the order of names does, and the others only if it does not.
  *
- * Each step compares what should be with what is, so no change can be missed by coming at a bad time.
+ * Each step compares what should be with what is, so no change can be missed by coming at a bad
+ * time.
  */
 export class ShareCore {
   private readonly terms: ShareTerms;

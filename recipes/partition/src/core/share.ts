@@ -123,8 +123,8 @@ export class Share implements AsyncDisposable {
   }
 
   /**
-   * The assignments now, and after every change of the agreement or of what is ours. Hot; the latest is
-   * replayed; never errors; completes when we have left.
+   * The assignments now, and after every change of the agreement or of what is ours. Hot; the
+   * latest is replayed; never errors; completes when we have left.
    */
   get assignments$(): Observable<Assignments> {
     return this.shown.asObservable();
@@ -148,9 +148,10 @@ export class Share implements AsyncDisposable {
   }
 
   /**
-   * Leaves the group: all signals abort, and each item is given up when the work on it has ended, or its
-   * grace is over. Never rejects. Resolves when nothing is ours any more, at the latest after `deadlineMs`, by
-   * default the grace and 3 seconds; what is left then is deleted in the background.
+   * Leaves the group: all signals abort, and each item is given up when the work on it has ended,
+   * or its grace is over. Never rejects. Resolves when nothing is ours any more, at the latest
+   * after `deadlineMs`, by default the grace and 3 seconds; what is left then is deleted in the
+   * background.
    */
   leave(options: { readonly deadlineMs?: number } = {}): Promise<void> {
     this.leaving ??= this.end(options.deadlineMs ?? this.terms.graceMs + 3_000);

@@ -3,8 +3,8 @@ import { PartitionSetupError } from './partition-setup-error.js';
 import { runnerToken } from './partition.tokens.js';
 
 /**
- * Stands for the `PartitionModule` of an application in the objects with marked methods: where there is none, Nest
- * cannot make them, and does not start. The module itself runs the methods.
+ * Stands for the `PartitionModule` of an application in the objects with marked methods: where
+ * there is none, Nest cannot make them, and does not start. The module itself runs the methods.
  */
 export class PartitionRunner implements MethodRunner {
   isEnded = false;

@@ -32,11 +32,12 @@ interface Job {
 }
 
 /**
- * Shared items for the whole application: `@Partitioned()` on methods, and `Partitions` to inject. It takes
- * the session of a `ZooKeeperModule`.
+ * Shared items for the whole application: `@Partitioned()` on methods, and `Partitions` to inject.
+ * It takes the session of a `ZooKeeperModule`.
  *
- * It joins the groups of marked methods in `onApplicationBootstrap`, in the background. In `onModuleDestroy` it leaves them: the
- * signals abort. `beforeApplicationShutdown` waits until the methods have ended, or their grace is over.
+ * It joins the groups of marked methods in `onApplicationBootstrap`, in the background. In
+ * `onModuleDestroy` it leaves them: the signals abort. `beforeApplicationShutdown` waits until the
+ * methods have ended, or their grace is over.
  *
  * @example
  * imports: [ZooKeeperModule.forRoot({ servers: 'zk1:2181' }), PartitionModule.forRoot()]

@@ -10,8 +10,8 @@ export function getPartitionsToken(name: string = DEFAULT_MODULE): string {
 }
 
 /**
- * Injects the `Partitions` of a `PartitionModule`. For the one without a name the class will do as well:
- * `constructor(private readonly partitions: Partitions)`.
+ * Injects the `Partitions` of a `PartitionModule`. For the one without a name the class will do as
+ * well: `constructor(private readonly partitions: Partitions)`.
  */
 export function InjectPartitions(name?: string): ReturnType<typeof Inject> {
   return Inject(getPartitionsToken(name));

@@ -22,7 +22,9 @@ export interface PartitionedOptions {
   readonly strategy?: 'rendezvous' | ShareOut | undefined;
   /** How long the method may take to end when an item moves. Default: that of the module. */
   readonly grace?: Duration | undefined;
-  /** How long the members must have been the same before items move. Default: that of the module. */
+  /**
+   * How long the members must have been the same before items move. Default: that of the module.
+   */
   readonly settle?: Duration | undefined;
   /** The `name` of the `PartitionModule` that is meant. */
   readonly partitions?: string | undefined;
@@ -47,15 +49,16 @@ type OwnMethod = (
 ) => Promise<unknown> | Observable<unknown>;
 
 /**
- * Calls the method for each item that this process owns, and only for those: the items are shared out among all
- * processes with the same group, and each has one owner at a time.
+ * Calls the method for each item that this process owns, and only for those: the items are shared
+ * out among all processes with the same group, and each has one owner at a time.
  *
- * The method works on the item until its signal aborts, and then ends: the next owner begins when its promise has settled,
- * or its grace is over. If it returns an Observable, that is subscribed to until then. If it returns
- * before, the item stays ours, and nothing is done with it. If it throws, it is called again after a pause.
+ * The method works on the item until its signal aborts, and then ends: the next owner begins when
+ * its promise has settled, or its grace is over. If it returns an Observable, that is subscribed to
+ * until then. If it returns before, the item stays ours, and nothing is done with it. If it throws,
+ * it is called again after a pause.
  *
- * For providers and controllers of which there is one object; others stop the start. So do options that
- * mean nothing, and a method that answers at once.
+ * For providers and controllers of which there is one object; others stop the start. So do options
+ * that mean nothing, and a method that answers at once.
  *
  * @throws {PartitionSetupError} when the class is defined.
  *
@@ -93,8 +96,8 @@ export function Partitioned(
     const returned = returnKindOf(target, key);
     if (returned.kind === 'immediate') {
       throw new PartitionSetupError(
-        `@Partitioned() on ${name}: it returns ${returned.type}, so nobody could know when its work has ` +
-          'ended: let it return a Promise or an Observable',
+        `@Partitioned() on ${name}: it returns ${returned.type}, so nobody could know when its ` +
+          'work has ended: let it return a Promise or an Observable',
       );
     }
     RUNNERS.require(target, { decorator: '@Partitioned()', method: name, module: mark.module });
