@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { NoNodeError, SessionExpiredError, type ZooKeeper } from '@aviary/client';
 import { worstPowerCut } from '@aviary/simulator';
 import { ConfigFeed } from '../src/core/config-feed.js';
 import type { ConfigSchema, LiveConfig, Rollout } from '../src/index.js';
@@ -7,6 +8,7 @@ import { ConfigWorld, SESSION_TIMEOUT_MS, type Service } from './config-world.js
 const SEEDS = Number(process.env.RECIPE_SEEDS ?? 10);
 const FIRST_SEED = Number(process.env.SEED ?? 1);
 const TORMENT_MS = 6_000;
+const acks = '/config-records/config%2Fshop/acks';
 
 /** What is published. Both halves are the same, so that a mixture of two would show. */
 interface Shop {
@@ -144,6 +146,27 @@ function torment(world: ConfigWorld, services: readonly Service[]): void {
   }
 }
 
+/** The network is as bad as ever, and a session may end while its client reads. */
+async function again<T>(read: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof SessionExpiredError)) throw error;
+    }
+  }
+}
+
+/** The directory goes with the last one in it. */
+async function namesIn(zk: ZooKeeper, path: string): Promise<readonly string[]> {
+  try {
+    return (await zk.children(path)).children;
+  } catch (error) {
+    if (error instanceof NoNodeError) return [];
+    throw error;
+  }
+}
+
 /** Publishers and followers under faults; then everything heals, and all must agree. */
 async function run(seed: number): Promise<readonly string[]> {
   const world = await ConfigWorld.start({ seed, network: 'swarm' });
@@ -180,7 +203,8 @@ async function run(seed: number): Promise<readonly string[]> {
   for (const follower of followers) follower.look();
 
   // What was told to have been applied is what stood there; what was not, nobody ever saw.
-  for (const { version, data } of await world.in(ops, () => ops.configs.history('shop'))) {
+  const history = await world.in(ops, () => again(() => ops.configs.history('shop')));
+  for (const { version, data } of history) {
     const { serial } = JSON.parse(String(data)) as Shop;
     const said = published.serials.get(version.zxid);
     if (said !== undefined && said !== serial) violations.push(`${serial} stands for ${said}`);
@@ -192,10 +216,8 @@ async function run(seed: number): Promise<readonly string[]> {
     if (zk.watchCount > 0) violations.push(`${name} still watches`);
   }
   if (world.watchCount > 0) violations.push(`${world.watchCount} watches are left at the server`);
-  const acks = '/config-records/config%2Fshop/acks';
-  const isThere = world.port.tree.findText(acks) !== -1;
-  if (isThere && (await world.children(acks)).length > 0)
-    violations.push('acknowledgements are left');
+  const left = await world.look((zk) => again(() => namesIn(zk, acks)));
+  if (left.length > 0) violations.push(`acknowledgements are left: ${left.join()}`);
   return [...violations, ...followers.flatMap((each) => each.violations), ...world.failures];
 }
 

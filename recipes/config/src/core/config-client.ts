@@ -30,8 +30,9 @@ import { nodeSource, treeSource, type ConfigSource, type RawConfig } from './sou
 export interface Published {
   readonly version: ConfigVersion;
   /**
-   * What the instances that follow the configuration say about this version, now and at every change; instances come
-   * and go. Cold; never completes before the client is closed. A newer version counts as this one.
+   * What the instances that follow the configuration say about this version, now and at every
+   * change; instances come and go. Cold; never completes before the client is closed. A newer
+   * version counts as this one.
    */
   readonly rollout$: Observable<Rollout>;
 }
@@ -128,8 +129,8 @@ export class ConfigClient {
   /**
    * Writes a new version, if `options.schema` lets the value pass, and keeps it in the history.
    *
-   * It is applied once or not at all, also over broken connections. The node and what is missing above it
-   * are made; its first version is 1.
+   * It is applied once or not at all, also over broken connections. The node and what is missing
+   * above it are made; its first version is 1.
    *
    * @throws {ConfigRejectedError} The value does not pass, or is too long. Nothing was written.
    * @throws {ConfigConflictError} The node does not have `expectedVersion`. Nothing was written.

@@ -39,8 +39,8 @@ export interface ConfigFeedPorts<T> {
 }
 
 /**
- * Takes data from their source to a {@link LiveConfig}: parses them, has them validated, and sees to
- * it that nothing older follows what is newer, however long validations take.
+ * Takes data from their source to a {@link LiveConfig}: parses them, has them validated, and sees
+ * to it that nothing older follows what is newer, however long validations take.
  */
 export class ConfigFeed<T> {
   private readonly ports: ConfigFeedPorts<T>;
@@ -165,8 +165,8 @@ export class ConfigFeed<T> {
   }
 
   /**
-   * Looks for a valid version in the history: to begin with, where that is asked for; and what was published
-   * between the value and the data that are of no use, which nobody may have seen.
+   * Looks for a valid version in the history: to begin with, where that is asked for; and what was
+   * published between the value and the data that are of no use, which nobody may have seen.
    */
   private async recover(): Promise<void> {
     if (this.taken === null && this.ports.fallback !== 'last-good') return;

@@ -25,8 +25,8 @@ export interface ConfigClientOptions {
   /** How long a schema may take, in milliseconds. Default: 10,000. */
   readonly validationMs?: number | undefined;
   /**
-   * Whether this instance says, in an ephemeral node for each configuration that it follows, which version it took or
-   * rejected. Default: true.
+   * Whether this instance says, in an ephemeral node for each configuration that it follows, which
+   * version it took or rejected. Default: true.
    */
   readonly acknowledge?: boolean | undefined;
   /** Where rejections are reported. Default: nowhere. */
@@ -36,15 +36,18 @@ export interface ConfigClientOptions {
 /** How one configuration is read. */
 export interface WatchOptions<T> {
   /**
-   * What lets data pass, and makes the value of them: a Standard Schema, synchronous or not. Without
-   * one whatever can be parsed passes.
+   * What lets data pass, and makes the value of them: a Standard Schema, synchronous or not.
+   * Without one whatever can be parsed passes.
    */
   readonly schema?: ConfigSchema<T> | undefined;
-  /** `json` (the default) and `yaml`: the data of one node. `properties`: a tree, each leaf one of them. */
+  /**
+   * `json` (the default) and `yaml`: the data of one node. `properties`: a tree, each leaf one of
+   * them.
+   */
   readonly format?: ConfigFormat | undefined;
   /**
-   * For `properties`: the trees that make up the configuration, from the least specific to the most. Default: the
-   * one at its path. See `springLayers`.
+   * For `properties`: the trees that make up the configuration, from the least specific to the
+   * most. Default: the one at its path. See `springLayers`.
    */
   readonly layers?: readonly string[] | undefined;
   /** What stands in when there is no valid first value. Default: `last-good`. */

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 
 /**
- * The fields in which two values differ, with dots between their names, as deep as both have objects
- * or lists there. Sorted; a field that comes or goes is named as a whole; empty: they are equal.
+ * The fields in which two values differ, with dots between their names, as deep as both have
+ * objects or lists there. Sorted; a field that comes or goes is named as a whole; empty: they are
+ * equal.
  */
 export function changedPaths(previous: unknown, current: unknown): readonly string[] {
   const found: string[] = [];

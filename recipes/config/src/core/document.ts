@@ -6,7 +6,9 @@ export type TextFormat = 'json' | 'yaml';
 
 /** How deep objects and lists may lie in each other. */
 const DEPTH_MAX = 100;
-/** How many values the aliases of a YAML text may stand for: else a short text could be a huge one. */
+/**
+ * How many values the aliases of a YAML text may stand for: else a short text could be a huge one.
+ */
 const ALIASES_MAX = 100;
 
 /** Data that the parser or the limits refuse. The message says where. */
@@ -24,8 +26,8 @@ export class DocumentError extends Error {
 /**
  * Reads the data of a node.
  *
- * @throws {DocumentError} More than `bytesMax`, no text, not in this format, too deep, or with names
- * that would reach for the prototypes of objects.
+ * @throws {DocumentError} More than `bytesMax`, no text, not in this format, too deep, or with
+ * names that would reach for the prototypes of objects.
  */
 export function parseBytes(data: Uint8Array | null, format: TextFormat, bytesMax: number): unknown {
   if (data === null || data.length === 0) throw new DocumentError('the node has no data');

@@ -5,8 +5,12 @@ export interface JsonFault {
   readonly expected: string;
 }
 
-const TOKEN =
-  /[ \t\n\r]*(?:([{}[\],:])|("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)/y;
+const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/.source;
+const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/.source;
+const TOKEN = new RegExp(
+  `[ \\t\\n\\r]*(?:([{}[\\],:])|(${STRING})|${NUMBER}|true|false|null)`,
+  'y',
+);
 const SPACE = /[ \t\n\r]*/y;
 
 const EXPECTED = {
@@ -22,8 +26,8 @@ const EXPECTED = {
 type Expectation = keyof typeof EXPECTED;
 
 /**
- * Finds the first place at which a text is no JSON; null: it is some. The parser of the runtime says
- * that only for some texts, and with other words in each release.
+ * Finds the first place at which a text is no JSON; null: it is some. The parser of the runtime
+ * says that only for some texts, and with other words in each release.
  */
 export function jsonFault(text: string): JsonFault | null {
   const open: ('{' | '[')[] = [];

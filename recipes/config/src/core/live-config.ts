@@ -26,10 +26,10 @@ import { changedPaths } from './difference.js';
 import { deepFreeze } from './frozen.js';
 
 /**
- * How a configuration stands to its data. `loading`: no answer yet. `current`: its value is what the
- * servers have. `default`: there are no data, and the default stands in, as foreseen. `degraded`: what
- * the servers have cannot be used, or was deleted; the last good value stays. `closed`: not followed
- * any more; the value stays.
+ * How a configuration stands to its data. `loading`: no answer yet. `current`: its value is what
+ * the servers have. `default`: there are no data, and the default stands in, as foreseen.
+ * `degraded`: what the servers have cannot be used, or was deleted; the last good value stays.
+ * `closed`: not followed any more; the value stays.
  */
 export type ConfigState =
   | { readonly kind: 'loading' }
@@ -88,8 +88,8 @@ interface Held<T> {
 }
 
 /**
- * A configuration that follows its data: what `value` gives now is valid, whole and frozen, and never
- * goes back to an older version.
+ * A configuration that follows its data: what `value` gives now is valid, whole and frozen, and
+ * never goes back to an older version.
  *
  * Made by `ConfigClient.watch`, or injected.
  */
@@ -113,8 +113,8 @@ export class LiveConfig<T> {
   }
 
   /**
-   * The value now: valid, deeply frozen, and all of one version. The same object until it changes, so
-   * take it once where several fields must fit together.
+   * The value now: valid, deeply frozen, and all of one version. The same object until it changes,
+   * so take it once where several fields must fit together.
    *
    * @throws {ConfigNotReadyError} There is none yet. Await {@link ready} first.
    */
@@ -139,16 +139,17 @@ export class LiveConfig<T> {
   }
 
   /**
-   * {@link state} now, and at every change. Each rejection is one, with its issues. Hot; replays the
-   * latest, skips none after that, never errors, completes after `closed`.
+   * {@link state} now, and at every change. Each rejection is one, with its issues. Hot; replays
+   * the latest, skips none after that, never errors, completes after `closed`.
    */
   get state$(): Observable<ConfigState> {
     return this.states.asObservable();
   }
 
   /**
-   * Every new value in the place of another, the default included; the first value is none. Emits when
-   * {@link value} has changed already. Hot; replays nothing, never errors, completes when closed.
+   * Every new value in the place of another, the default included; the first value is none. Emits
+   * when {@link value} has changed already. Hot; replays nothing, never errors, completes when
+   * closed.
    */
   get changes$(): Observable<ConfigChange<T>> {
     return this.changes.asObservable();
@@ -173,9 +174,9 @@ export class LiveConfig<T> {
   }
 
   /**
-   * Waits for the first value: of the data, or what stands in for them (see {@link ConfigFallback}).
-   * Resolves with it, at once if it is there. With a default it waits for the first answer of the
-   * ensemble, at most `waitMs`, and never fails for the data.
+   * Waits for the first value: of the data, or what stands in for them (see {@link
+   * ConfigFallback}). Resolves with it, at once if it is there. With a default it waits for the
+   * first answer of the ensemble, at most `waitMs`, and never fails for the data.
    *
    * @throws {ConfigRejectedError} The data are not valid: at once with `fail`, else after `waitMs`.
    * @throws {ConfigMissingError} There are none; likewise.
@@ -202,7 +203,9 @@ export class LiveConfig<T> {
     return this.closing;
   }
 
-  /** @internal What became of data: a value of a version that is newer than the one held, a state. */
+  /**
+   * @internal What became of data: a value of a version that is newer than the one held, a state.
+   */
   apply(taken: TakenConfig<T> | null, state: ConfigState | null): void {
     if (this.closing !== null) return;
     const before = this.held;

@@ -11,15 +11,18 @@ interface Properties {
 const SEPARATOR = /[/.]/;
 
 /**
- * The layers of an application as Spring Cloud ZooKeeper has them, from the least specific to the most:
- * what all applications share, with each profile, then the application's own, with each profile.
+ * The layers of an application as Spring Cloud ZooKeeper has them, from the least specific to the
+ * most: what all applications share, with each profile, then the application's own, with each
+ * profile.
  *
  * @param application The name of the application: `orders`.
  * @param options.shared The name of what all share. Default: `application`.
- * @param options.root Where they stand. Default: the `root` of who reads them, for Spring `/config`.
+ * @param options.root Where they stand. Default: the `root` of who reads them, for Spring
+ * `/config`.
  *
  * @example
- * configs.watch('orders', { format: 'properties', layers: springLayers('orders', { profiles: ['eu'] }) });
+ * configs.watch('orders', { format: 'properties', layers: springLayers('orders', { profiles: ['eu']
+ * }) });
  */
 export function springLayers(
   application: string,
@@ -39,13 +42,14 @@ export function springLayers(
 }
 
 /**
- * One object out of trees of properties; what a later one says goes before what an earlier one says.
+ * One object out of trees of properties; what a later one says goes before what an earlier one
+ * says.
  *
- * Each node without children and with data is a property, whose value is its text; its name is its path
- * below the root, with dots for slashes.
+ * Each node without children and with data is a property, whose value is its text; its name is its
+ * path below the root, with dots for slashes.
  *
- * @throws {DocumentError} A node cannot be read, is no text, or has a name that cannot be one; or all
- * together are more than `bytesMax`.
+ * @throws {DocumentError} A node cannot be read, is no text, or has a name that cannot be one; or
+ * all together are more than `bytesMax`.
  */
 export function parseProperties(trees: readonly TreeSnapshot[], bytesMax: number): unknown {
   let whole: Properties = {};

@@ -39,9 +39,9 @@ const VERSION_MAX = 0x7fff_ffff;
 /**
  * Writes one version of a configuration, once or not at all.
  *
- * The data and an entry of the history with an id of this publication are written in one transaction, if the
- * node still has the version that was seen. So a publication whose answer was lost is found by its
- * id, and one that is tried again cannot be applied twice.
+ * The data and an entry of the history with an id of this publication are written in one
+ * transaction, if the node still has the version that was seen. So a publication whose answer was
+ * lost is found by its id, and one that is tried again cannot be applied twice.
  */
 export class Publication {
   private readonly id = randomUUID();
@@ -55,8 +55,8 @@ export class Publication {
   }
 
   /**
-   * @throws {ConfigConflictError} @throws what the client throws, with outcome `unknown` only if the
-   * time was over before anybody could look whether it was applied.
+   * @throws {ConfigConflictError} @throws what the client throws, with outcome `unknown` only if
+   * the time was over before anybody could look whether it was applied.
    */
   async run(): Promise<ConfigVersion> {
     for (;;) {
@@ -154,7 +154,9 @@ export class Publication {
     await zk.ensurePath(path, { mode, acl, ...this.limit.rest() });
   }
 
-  /** The error of a publication that may have been applied says so, whichever call it comes from. */
+  /**
+   * The error of a publication that may have been applied says so, whichever call it comes from.
+   */
   private inDoubt(error: CoordinationError): CoordinationError {
     if (!this.isInDoubt || error.outcome !== 'notApplied') return error;
     const { path } = this.terms.places;

@@ -9,8 +9,8 @@ export interface RolloutInstance extends Acknowledged {
   /** Its node among the acknowledgements. */
   readonly id: string;
   /**
-   * `taken`: it has the version, or a newer one. `rejected`: it rejected it, or a newer one, and has what it
-   * had. `pending`: it has not said anything about it yet.
+   * `taken`: it has the version, or a newer one. `rejected`: it rejected it, or a newer one, and
+   * has what it had. `pending`: it has not said anything about it yet.
    */
   readonly status: 'taken' | 'rejected' | 'pending';
 }

@@ -24,8 +24,8 @@ export function checkSchema(schema: unknown, where: string): void {
 }
 
 /**
- * Asks a schema, at most for `limitMs`. Never rejects: a schema that throws, or that does not answer
- * in time, has not let the data pass.
+ * Asks a schema, at most for `limitMs`. Never rejects: a schema that throws, or that does not
+ * answer in time, has not let the data pass.
  */
 export async function validate<T>(
   schema: ConfigSchema<T>,

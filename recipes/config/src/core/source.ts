@@ -38,7 +38,8 @@ export function nodeSource(
 
 /**
  * Trees of properties, which all together are the configuration. Each is as of one moment; what was
- * written to several of them is seen one after the other, as what was written in several transactions is.
+ * written to several of them is seen one after the other, as what was written in several
+ * transactions is.
  */
 export function treeSource(
   zk: ZooKeeper,

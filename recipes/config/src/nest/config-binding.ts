@@ -23,9 +23,10 @@ const keys = new Map<string, symbol>();
 const bound = new WeakMap<object, Map<string, ConfigRegistry>>();
 
 /**
- * Makes Nest give each object of a class what its marks need: by a hidden property, which Nest injects.
- * So each object has the configurations of the application that made it, whatever its scope; and
- * where the module is missing Nest does not start, because it cannot resolve the property.
+ * Makes Nest give each object of a class what its marks need: by a hidden property, which Nest
+ * injects. So each object has the configurations of the application that made it, whatever its
+ * scope; and where the module is missing Nest does not start, because it cannot resolve the
+ * property.
  */
 export function requireRegistry(prototype: object, configs: string, decorator: string): void {
   const key = keyOf(configs, decorator);
@@ -74,7 +75,8 @@ function bindProperty(
   const isBound = Reflect.defineProperty(instance, key, {
     get: () => registry.liveOf(wish, label),
     configurable: true,
-    // Nest looks through what can be enumerated for clients of microservices, before it initialises.
+    // Nest looks through what can be enumerated for clients of microservices, before it
+    // initialises.
     enumerable: false,
   });
   if (isBound) return;

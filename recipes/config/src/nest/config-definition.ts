@@ -13,8 +13,8 @@ export interface ConfigValues {
 }
 
 /**
- * Where a configuration stands: below the module's `root`, absolute if it begins with a slash. A function is
- * called when the application starts, with the `ConfigService` of `@nestjs/config`.
+ * Where a configuration stands: below the module's `root`, absolute if it begins with a slash. A
+ * function is called when the application starts, with the `ConfigService` of `@nestjs/config`.
  */
 export type ConfigPath = string | ((values: ConfigValues) => string);
 
@@ -28,7 +28,8 @@ export interface ConfigDefinition {
 }
 
 /**
- * What two definitions of the same configuration say together: what one leaves out the other may say.
+ * What two definitions of the same configuration say together: what one leaves out the other may
+ * say.
  *
  * @throws {ConfigSetupError} They contradict each other.
  */

@@ -17,9 +17,10 @@ export class ConfigHealthIndicator {
   constructor(private readonly moduleRef: ModuleRef) {}
 
   /**
-   * How the configurations stand to their data at this moment. Asks no server, so it takes no time and
-   * needs no timeout. `degraded`: the newest data of one were rejected, deleted or cannot be read, and
-   * it goes on with what it has. `down`: one has no value. Else `up`. The result names the version of each.
+   * How the configurations stand to their data at this moment. Asks no server, so it takes no time
+   * and needs no timeout. `degraded`: the newest data of one were rejected, deleted or cannot be
+   * read, and it goes on with what it has. `down`: one has no value. Else `up`. The result names
+   * the version of each.
    *
    * @param name Under which the result stands.
    * @param options.configs The `name` of the `ConfigWatchModule`.

@@ -6,7 +6,9 @@ import type { ConfigPath } from './config-definition.js';
 export interface ConfigBridge {
   /** As in `@ConfigWatch()`; somebody must follow it, there or in `forFeature`. */
   readonly path: ConfigPath;
-  /** The key under which `ConfigService.get` finds it: `pricing` for `config.get('pricing.vat')`. */
+  /**
+   * The key under which `ConfigService.get` finds it: `pricing` for `config.get('pricing.vat')`.
+   */
   readonly into: string;
 }
 
@@ -17,14 +19,17 @@ export interface ConfigModuleOptions extends ConfigClientOptions {
   /** For configurations that say nothing else. Default: `last-good`. */
   readonly fallback?: 'last-good' | 'fail' | undefined;
   /**
-   * How long the start waits for first values, before it takes defaults or fails. Default: 10 seconds.
+   * How long the start waits for first values, before it takes defaults or fails. Default: 10
+   * seconds.
    */
   readonly wait?: Duration | undefined;
-  /** How long a shutdown waits for methods under `@OnConfigChange()` that run. Default: 5 seconds. */
+  /**
+   * How long a shutdown waits for methods under `@OnConfigChange()` that run. Default: 5 seconds.
+   */
   readonly drain?: Duration | undefined;
   /**
-   * Configurations that are mirrored into `ConfigService`, at the start and after each change. They never
-   * reach `process.env`. Default: none.
+   * Configurations that are mirrored into `ConfigService`, at the start and after each change. They
+   * never reach `process.env`. Default: none.
    */
   readonly bridge?: readonly ConfigBridge[] | undefined;
 }

@@ -26,7 +26,9 @@ export interface ConfigWish {
   readonly options: WatchOptions<unknown>;
 }
 
-/** The configurations of one `ConfigWatchModule`: what is defined, and the objects that follow it. */
+/**
+ * The configurations of one `ConfigWatchModule`: what is defined, and the objects that follow it.
+ */
 export class ConfigRegistry {
   readonly name: string;
   readonly client: ConfigClient;
@@ -92,7 +94,9 @@ export class ConfigRegistry {
     this.values = values;
   }
 
-  /** Begins to read all that is defined. @throws {ConfigSetupError} A definition is not complete. */
+  /**
+   * Begins to read all that is defined. @throws {ConfigSetupError} A definition is not complete.
+   */
   start(): void {
     for (const definition of [...this.definitions.values()]) this.follow(definition);
     this.stage = 'following';

@@ -12,15 +12,16 @@ export interface ConfigWatchOptions<T> extends Omit<WatchOptions<T>, 'schema'> {
 }
 
 /**
- * Gives the property the `LiveConfig` of a configuration, which has its first value when the application is
- * initialised. All objects of an application share one for each path, request-scoped ones included.
+ * Gives the property the `LiveConfig` of a configuration, which has its first value when the
+ * application is initialised. All objects of an application share one for each path, request-scoped
+ * ones included.
  *
  * It is there from `onModuleInit` on, not in the constructor.
  *
- * @param path Below the module's root, absolute if it begins with a slash, or a function that makes one
- * of the `ConfigService` when the application starts.
- * @param schema A Standard Schema. Several marks may name the same path, with the same schema; all but
- * one may leave it out, and all if `forFeature` defines it.
+ * @param path Below the module's root, absolute if it begins with a slash, or a function that makes
+ * one of the `ConfigService` when the application starts.
+ * @param schema A Standard Schema. Several marks may name the same path, with the same schema; all
+ * but one may leave it out, and all if `forFeature` defines it.
  * @throws {ConfigSetupError} when the class is defined; all else stops the start.
  *
  * @example
@@ -35,7 +36,8 @@ export function ConfigWatch<T = unknown>(
   return (target, key, descriptor?: unknown) => {
     const isStatic = typeof target === 'function';
     const owner = isStatic ? target.name : target.constructor.name;
-    const label = `@ConfigWatch() on ${(key as string | undefined) === undefined ? owner : `${owner}.${String(key)}`}`;
+    const name = (key as string | symbol | undefined) === undefined ? '' : `.${String(key)}`;
+    const label = `@ConfigWatch() on ${owner}${name}`;
     const refuse = (problem: string): never => {
       throw new ConfigSetupError(`${label}: ${problem}`);
     };
@@ -45,7 +47,7 @@ export function ConfigWatch<T = unknown>(
     if (typeof descriptor === 'object' && descriptor !== null) {
       refuse('it belongs on a property, not on a method or an accessor');
     }
-    if (isStatic && (key as string | undefined) === undefined) {
+    if (isStatic && name === '') {
       refuse('it belongs on a property, not on a class');
     }
     if (isStatic) refuse('a static property has no application whose configuration it could be');

@@ -36,12 +36,14 @@ const DRAIN_MS_DEFAULT = 5_000;
 export class ConfigFeatureModule {}
 
 /**
- * Live configurations for the whole application: `@ConfigWatch()` on properties, `@OnConfigChange()` on
- * methods, `LiveConfig`s to inject, and a `ConfigClient` to publish with. It takes the session of a `ZooKeeperModule`.
+ * Live configurations for the whole application: `@ConfigWatch()` on properties,
+ * `@OnConfigChange()` on methods, `LiveConfig`s to inject, and a `ConfigClient` to publish with. It
+ * takes the session of a `ZooKeeperModule`.
  *
- * Every configuration has its first value before other modules are initialised: the start waits for it, at
- * most {@link ConfigModuleOptions.wait}, and fails with ConfigSetupError where there is none. A shutdown
- * waits for methods under `@OnConfigChange()` that run, and then follows nothing any more; values stay.
+ * Every configuration has its first value before other modules are initialised: the start waits for
+ * it, at most {@link ConfigModuleOptions.wait}, and fails with ConfigSetupError where there is
+ * none. A shutdown waits for methods under `@OnConfigChange()` that run, and then follows nothing
+ * any more; values stay.
  *
  * @example
  * imports: [ZooKeeperModule.forRoot({ servers: 'zk1:2181' }), ConfigWatchModule.forRoot()]

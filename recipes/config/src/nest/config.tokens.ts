@@ -7,8 +7,8 @@ export function getConfigsToken(name: string = DEFAULT_MODULE): string {
 }
 
 /**
- * Injects the `ConfigClient` of a `ConfigWatchModule`, to publish with. For the module without a name
- * the class will do as well: `constructor(private readonly configs: ConfigClient)`.
+ * Injects the `ConfigClient` of a `ConfigWatchModule`, to publish with. For the module without a
+ * name the class will do as well: `constructor(private readonly configs: ConfigClient)`.
  */
 export function InjectConfigs(name?: string): ReturnType<typeof Inject> {
   return Inject(getConfigsToken(name));

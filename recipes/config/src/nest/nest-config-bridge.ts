@@ -26,8 +26,9 @@ export async function findConfigService(moduleRef: ModuleRef): Promise<ConfigSer
 /**
  * Shows the value of a configuration under a key of `ConfigService`, now.
  *
- * `set` copies what it is given to `process.env` if its path is a string, from where every child process would have
- * it. Given a list of names it does not; whatever a later release does, the variable is put back.
+ * `set` copies what it is given to `process.env` if its path is a string, from where every child
+ * process would have it. Given a list of names it does not; whatever a later release does, the
+ * variable is put back.
  */
 export function mirror(service: ConfigServiceLike, into: string, { value }: LiveConfig<unknown>) {
   const names = into.split('.');

@@ -28,14 +28,14 @@ const DECORATION = {
  * Calls the method after each change of a configuration that the application follows, with
  * `{ previous, current, changedPaths, version, path }`.
  *
- * One call at a time: what changes while it runs is told afterwards, as one change. What it throws, or its
- * promise rejects with, is logged. The first value is no change. Calls begin when all of the application is
- * initialised, and end when it shuts down, which waits for one that runs.
+ * One call at a time: what changes while it runs is told afterwards, as one change. What it throws,
+ * or its promise rejects with, is logged. The first value is no change. Calls begin when all of the
+ * application is initialised, and end when it shuts down, which waits for one that runs.
  *
  * @param path As in `@ConfigWatch()`; somebody must follow it, there or in `forFeature`.
  * @param options.configs The `name` of the `ConfigWatchModule` that is meant.
- * @throws {ConfigSetupError} when the class is defined. A class of which there is not just one object, and a path
- * that nobody follows, stop the start.
+ * @throws {ConfigSetupError} when the class is defined. A class of which there is not just one
+ * object, and a path that nobody follows, stop the start.
  *
  * @example
  * \@OnConfigChange('pricing')
