@@ -26,15 +26,19 @@ export async function removeOwnNode(
   log: Log,
 ): Promise<void> {
   const options = { inSession: sessionId, deadlineMs: Infinity };
+  let isDoubtful = false;
   for (let pauseMs = PAUSE_MS; ;) {
     try {
-      const stat = await zk.exists(path, options);
+      // A server that lags behind still shows a node that is gone, where a successor's may stand.
+      const caughtUp = isDoubtful ? zk.sync(path, options) : null;
+      const [stat] = await Promise.all([zk.exists(path, options), caughtUp]);
       if (stat?.ephemeralOwner !== sessionId) return;
       await zk.delete(path, { version: stat.version, ...options });
       return;
     } catch (error) {
       if (error instanceof NoNodeError || error instanceof SessionExpiredError) return;
       if (error instanceof ClosedError || error instanceof AuthFailedError) return;
+      isDoubtful ||= error instanceof ConnectionLossError;
       if (error instanceof ConnectionLossError || error instanceof BadVersionError) continue;
       log.error(`the node ${path} cannot be deleted, so others go on seeing it`, { error });
     }
