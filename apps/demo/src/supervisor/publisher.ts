@@ -13,8 +13,8 @@ import {
 import { ORDERS_CONFIG } from '../layout.js';
 import { FIRST_ORDERS_CONFIG } from '../instance/orders-config.js';
 
-/** How long it is waited for instances that say nothing. */
-const ROLLOUT_MS = 10_000;
+/** How long it is waited for instances that say nothing; one that is dead is soon forgotten. */
+const ROLLOUT_MS = 30_000;
 
 /** Publishes configurations, and tells what the instances make of them. */
 @Injectable()
