@@ -1,9 +1,6 @@
-import type { ZooKeeperOptions } from '@aviary/client';
 import { writeInt32 } from '@aviary/foundation';
-import type { SimulatedProcess } from '@aviary/simulator';
 import {
   RecipeWorld,
-  type RecipeWorldOptions,
   type Service as ConnectedService,
 } from '../../../test/recipes/recipe-world.js';
 import { CounterClient, type CounterClientOptions } from '../src/index.js';
@@ -19,42 +16,12 @@ export interface Service extends ConnectedService {
 const VERSION_AT = 32;
 
 /** A server and services that count, in one simulated world. */
-export class CounterWorld extends RecipeWorld {
-  static override async start(options: RecipeWorldOptions = {}): Promise<CounterWorld> {
-    const world = new CounterWorld(options);
-    await world.startServing();
-    return world;
-  }
-
-  override service(
-    name: string,
-    options: Partial<ZooKeeperOptions> = {},
-    counterOptions: CounterClientOptions = {},
-  ): Service {
-    return this.serviceOf(name, this.world.addHost(name).boot(), options, counterOptions);
-  }
-
-  override async connected(
-    name: string,
-    options: Partial<ZooKeeperOptions> = {},
-    counterOptions: CounterClientOptions = {},
-  ): Promise<Service> {
-    const service = this.service(name, options, counterOptions);
-    await this.in(service, () => service.zk.connect());
-    return service;
-  }
-
-  override serviceOf(
-    name: string,
-    process: SimulatedProcess,
-    options: Partial<ZooKeeperOptions> = {},
-    counterOptions: CounterClientOptions = {},
-  ): Service {
-    const service = super.serviceOf(name, process, options);
-    const { zk, log } = service;
+export class CounterWorld extends RecipeWorld<Pick<Service, 'counters'>, CounterClientOptions> {
+  protected override equip(service: ConnectedService, options?: CounterClientOptions) {
+    const { zk, name, log, process } = service;
     const { random } = process;
-    const settings = { root: '/counters', identity: name, log, random, ...counterOptions };
-    return { ...service, counters: new CounterClient(zk, settings) };
+    const settings = { root: '/counters', identity: name, log, random, ...options };
+    return { counters: new CounterClient(zk, settings) };
   }
 
   /** Breaks the connection of a service. */
