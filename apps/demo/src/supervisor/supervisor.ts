@@ -143,7 +143,10 @@ export class Supervisor {
     const failed = (error: unknown) => report.line(`the rest cannot be shown: ${String(error)}`);
     const shown: readonly Subscription[] = [
       this.queue$().subscribe({ next: (view) => report.queue(view), error: failed }),
-      this.publisher.settled$.subscribe({ next: (words) => report.config(words), error: failed }),
+      this.publisher.settled$
+        // Those who end are not missed.
+        .pipe(filter(() => !this.isStopping()))
+        .subscribe({ next: (words) => report.config(words), error: failed }),
       till.events$.subscribe((event) => report.till(event)),
       till.books.closer$.subscribe((closing) => report.closes(closing)),
       // So that what is found is not read anew for each visit.
