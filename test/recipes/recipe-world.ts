@@ -39,8 +39,12 @@ export interface Service {
   readonly lines: string[];
 }
 
-/** A server and services that are its clients, in one simulated world on virtual time. */
-export class RecipeWorld {
+/**
+ * A server and services that are its clients, in one simulated world on virtual time.
+ *
+ * The world of a recipe says in {@link equip} what its services have beside their clients.
+ */
+export class RecipeWorld<Parts extends object = object, Options = unknown> {
   readonly world: World;
   readonly host: SimulatedHost;
   readonly failures: string[] = [];
@@ -57,14 +61,17 @@ export class RecipeWorld {
     this.host = this.world.addHost('server', { disk, directories: ['/data'] });
   }
 
-  static async start(options: RecipeWorldOptions = {}): Promise<RecipeWorld> {
-    const world = new RecipeWorld(options);
+  static async start<W extends RecipeWorld>(
+    this: new (options?: RecipeWorldOptions) => W,
+    options: RecipeWorldOptions = {},
+  ): Promise<W> {
+    const world = new this(options);
     await world.startServing();
     return world;
   }
 
   /** Starts the server and lets time pass until it serves. */
-  protected async startServing(): Promise<void> {
+  async startServing(): Promise<void> {
     this.boot();
     await this.world.reach(() => this.server?.state === 'serving');
   }
@@ -108,14 +115,27 @@ export class RecipeWorld {
     return this.port.tree.watches.size;
   }
 
+  /** What a service of this world has beside its client. */
+  protected equip(_service: Service, _options?: Options): Parts {
+    return {} as Parts;
+  }
+
   /** A service on a host of its own, which connects at its first call. */
-  service(name: string, options: Partial<ZooKeeperOptions> = {}): Service {
-    return this.serviceOf(name, this.world.addHost(name).boot(), options);
+  service(
+    name: string,
+    options: Partial<ZooKeeperOptions> = {},
+    partsOptions?: Options,
+  ): Service & Parts {
+    return this.serviceOf(name, this.world.addHost(name).boot(), options, partsOptions);
   }
 
   /** A service on a host of its own, connected. */
-  async connected(name: string, options: Partial<ZooKeeperOptions> = {}): Promise<Service> {
-    const service = this.service(name, options);
+  async connected(
+    name: string,
+    options: Partial<ZooKeeperOptions> = {},
+    partsOptions?: Options,
+  ): Promise<Service & Parts> {
+    const service = this.service(name, options, partsOptions);
     await this.in(service, () => service.zk.connect());
     return service;
   }
@@ -125,7 +145,8 @@ export class RecipeWorld {
     name: string,
     process: SimulatedProcess,
     options: Partial<ZooKeeperOptions> = {},
-  ): Service {
+    partsOptions?: Options,
+  ): Service & Parts {
     const { network, clock, random } = process;
     const zk = new ZooKeeper({
       servers: 'server:2181',
@@ -137,7 +158,9 @@ export class RecipeWorld {
     });
     const lines: string[] = [];
     const note = (message: string) => lines.push(message);
-    return { name, process, zk, log: { info: note, warn: note, error: note }, lines };
+    const log: Log = { info: note, warn: note, error: note };
+    const service: Service = { name, process, zk, log, lines };
+    return { ...service, ...this.equip(service, partsOptions) };
   }
 
   /** Runs `action` inside the service's process and lets time pass until it is done. */

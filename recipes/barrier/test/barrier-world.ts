@@ -1,8 +1,5 @@
-import type { ZooKeeperOptions } from '@aviary/client';
-import type { SimulatedProcess } from '@aviary/simulator';
 import {
   RecipeWorld,
-  type RecipeWorldOptions,
   type Service as ConnectedService,
 } from '../../../test/recipes/recipe-world.js';
 import { Barriers, type Round, type WaitOptions } from '../src/index.js';
@@ -15,43 +12,18 @@ export interface Service extends ConnectedService {
 }
 
 /** A server and services that meet at barriers, in one simulated world. */
-export class BarrierWorld extends RecipeWorld {
+export class BarrierWorld extends RecipeWorld<Pick<Service, 'barriers'>> {
+  protected override equip({ zk, name, log, process }: ConnectedService) {
+    const random = () => process.random.uint32() / 2 ** 32;
+    return { barriers: new Barriers(zk, { root: '/barriers', identity: name, log, random }) };
+  }
+
   /** Called when a server was started. */
   onBoot: () => void = () => undefined;
-
-  static override async start(options: RecipeWorldOptions = {}): Promise<BarrierWorld> {
-    const world = new BarrierWorld(options);
-    await world.startServing();
-    return world;
-  }
 
   override boot(): void {
     super.boot();
     this.onBoot();
-  }
-
-  override service(name: string, options: Partial<ZooKeeperOptions> = {}): Service {
-    return this.serviceOf(name, this.world.addHost(name).boot(), options);
-  }
-
-  override async connected(name: string): Promise<Service> {
-    const service = this.service(name);
-    await this.in(service, () => service.zk.connect());
-    return service;
-  }
-
-  override serviceOf(
-    name: string,
-    process: SimulatedProcess,
-    options: Partial<ZooKeeperOptions> = {},
-  ): Service {
-    const service = super.serviceOf(name, process, options);
-    const { zk, log } = service;
-    const random = () => process.random.uint32() / 2 ** 32;
-    return {
-      ...service,
-      barriers: new Barriers(zk, { root: '/barriers', identity: name, log, random }),
-    };
   }
 
   /** What the server serves; null: it does not serve. */

@@ -1,8 +1,5 @@
-import type { ZooKeeperOptions } from '@aviary/client';
-import type { SimulatedProcess } from '@aviary/simulator';
 import {
   RecipeWorld,
-  type RecipeWorldOptions,
   type Service as ConnectedService,
 } from '../../../test/recipes/recipe-world.js';
 import { ConfigClient, type ConfigClientOptions } from '../src/index.js';
@@ -16,36 +13,9 @@ export interface Service extends ConnectedService {
 }
 
 /** A server and services that follow and publish configurations, in one simulated world. */
-export class ConfigWorld extends RecipeWorld {
-  static override async start(options: RecipeWorldOptions = {}): Promise<ConfigWorld> {
-    const world = new ConfigWorld(options);
-    await world.startServing();
-    return world;
-  }
-
-  override service(
-    name: string,
-    options: Partial<ZooKeeperOptions> = {},
-    configOptions: ConfigClientOptions = {},
-  ): Service {
-    return this.serviceOf(name, this.world.addHost(name).boot(), options, configOptions);
-  }
-
-  override async connected(name: string, configOptions: ConfigClientOptions = {}) {
-    const service = this.service(name, {}, configOptions);
-    await this.in(service, () => service.zk.connect());
-    return service;
-  }
-
-  override serviceOf(
-    name: string,
-    process: SimulatedProcess,
-    options: Partial<ZooKeeperOptions> = {},
-    configOptions: ConfigClientOptions = {},
-  ): Service {
-    const service = super.serviceOf(name, process, options);
-    const { zk, log } = service;
-    return { ...service, configs: new ConfigClient(zk, { identity: name, log, ...configOptions }) };
+export class ConfigWorld extends RecipeWorld<Pick<Service, 'configs'>, ConfigClientOptions> {
+  protected override equip({ zk, name, log }: ConnectedService, options?: ConfigClientOptions) {
+    return { configs: new ConfigClient(zk, { identity: name, log, ...options }) };
   }
 
   /** Writes data as anybody would, without publishing. */

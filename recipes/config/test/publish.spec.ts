@@ -99,7 +99,7 @@ describe('publish', () => {
   });
 
   it('keeps as many versions as it is told to', async () => {
-    const cas = await world.connected('cas', { historyMax: 2 });
+    const cas = await world.connected('cas', {}, { historyMax: 2 });
     for (const vat of [0.1, 0.2, 0.3, 0.4]) await publish({ vat }, {}, cas);
     expect((await history()).map(([number]) => number)).toEqual([4, 3]);
   });

@@ -119,7 +119,7 @@ describe('the rollout of a version', () => {
   });
 
   it('is not told by who was told not to', async () => {
-    const dan = await world.connected('dan', { acknowledge: false });
+    const dan = await world.connected('dan', {}, { acknowledge: false });
     await publish({ vat: 0.1 });
     follow([dan]);
     await world.pass(200);

@@ -1,9 +1,6 @@
-import type { ZooKeeperOptions } from '@aviary/client';
 import type { Clock, Timer } from '@aviary/foundation';
-import type { SimulatedProcess } from '@aviary/simulator';
 import {
   RecipeWorld,
-  type RecipeWorldOptions,
   type Service as ConnectedService,
 } from '../../../test/recipes/recipe-world.js';
 import { Leaders, type LeaderRole, type LeaderTerm, type LeadersOptions } from '../src/index.js';
@@ -18,41 +15,10 @@ export interface Service extends ConnectedService {
 }
 
 /** A server and services that contend for roles, in one simulated world. */
-export class LeaderWorld extends RecipeWorld {
-  static override async start(options: RecipeWorldOptions = {}): Promise<LeaderWorld> {
-    const world = new LeaderWorld(options);
-    await world.startServing();
-    return world;
-  }
-
-  override service(
-    name: string,
-    options: Partial<ZooKeeperOptions> = {},
-    leaderOptions: LeadersOptions = {},
-  ): Service {
-    return this.serviceOf(name, this.world.addHost(name).boot(), options, leaderOptions);
-  }
-
-  override async connected(
-    name: string,
-    options: Partial<ZooKeeperOptions> = {},
-    leaderOptions: LeadersOptions = {},
-  ): Promise<Service> {
-    const service = this.service(name, options, leaderOptions);
-    await this.in(service, () => service.zk.connect());
-    return service;
-  }
-
-  override serviceOf(
-    name: string,
-    process: SimulatedProcess,
-    options: Partial<ZooKeeperOptions> = {},
-    leaderOptions: LeadersOptions = {},
-  ): Service {
-    const service = super.serviceOf(name, process, options);
-    const { zk, log } = service;
-    const leaders = new Leaders(zk, { identity: name, log, ...leaderOptions });
-    return { ...service, leaders, role: leaders.role('a') };
+export class LeaderWorld extends RecipeWorld<Pick<Service, 'leaders' | 'role'>, LeadersOptions> {
+  protected override equip({ zk, name, log }: ConnectedService, options?: LeadersOptions) {
+    const leaders = new Leaders(zk, { identity: name, log, ...options });
+    return { leaders, role: leaders.role('a') };
   }
 
   /** Lets them campaign one after the other, so that they stand in this order. */

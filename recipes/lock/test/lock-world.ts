@@ -1,8 +1,5 @@
-import type { ZooKeeperOptions } from '@aviary/client';
-import type { SimulatedProcess } from '@aviary/simulator';
 import {
   RecipeWorld,
-  type RecipeWorldOptions,
   type Service as ConnectedService,
 } from '../../../test/recipes/recipe-world.js';
 import { LockClient, type AcquireOptions, type Lease } from '../src/index.js';
@@ -16,37 +13,9 @@ export interface Service extends ConnectedService {
 }
 
 /** A server and services that contend for locks, in one simulated world. */
-export class LockWorld extends RecipeWorld {
-  static override async start(options: RecipeWorldOptions = {}): Promise<LockWorld> {
-    const world = new LockWorld(options);
-    await world.startServing();
-    return world;
-  }
-
-  override service(
-    name: string,
-    options: Partial<ZooKeeperOptions> = {},
-    lockOptions: LockClientOptions = {},
-  ): Service {
-    return this.serviceOf(name, this.world.addHost(name).boot(), options, lockOptions);
-  }
-
-  override async connected(name: string): Promise<Service> {
-    const service = this.service(name);
-    await this.in(service, () => service.zk.connect());
-    return service;
-  }
-
-  override serviceOf(
-    name: string,
-    process: SimulatedProcess,
-    options: Partial<ZooKeeperOptions> = {},
-    lockOptions: LockClientOptions = {},
-  ): Service {
-    const service = super.serviceOf(name, process, options);
-    const { zk, log } = service;
-    const locks = new LockClient(zk, { root: '/locks', identity: name, log, ...lockOptions });
-    return { ...service, locks };
+export class LockWorld extends RecipeWorld<Pick<Service, 'locks'>, LockClientOptions> {
+  protected override equip({ zk, name, log }: ConnectedService, options?: LockClientOptions) {
+    return { locks: new LockClient(zk, { root: '/locks', identity: name, log, ...options }) };
   }
 
   acquire(service: Service, path: string, options: AcquireOptions = {}): Promise<Lease> {

@@ -1,8 +1,5 @@
-import type { ZooKeeperOptions } from '@aviary/client';
-import type { SimulatedProcess } from '@aviary/simulator';
 import {
   RecipeWorld,
-  type RecipeWorldOptions,
   type Service as ConnectedService,
 } from '../../../test/recipes/recipe-world.js';
 import {
@@ -62,37 +59,9 @@ export class Worker {
 }
 
 /** A server and services that share items, in one simulated world. */
-export class PartitionWorld extends RecipeWorld {
-  static override async start(options: RecipeWorldOptions = {}): Promise<PartitionWorld> {
-    const world = new PartitionWorld(options);
-    await world.startServing();
-    return world;
-  }
-
-  override service(
-    name: string,
-    options: Partial<ZooKeeperOptions> = {},
-    partitionsOptions: PartitionsOptions = {},
-  ): Service {
-    return this.serviceOf(name, this.world.addHost(name).boot(), options, partitionsOptions);
-  }
-
-  override async connected(name: string): Promise<Service> {
-    const service = this.service(name);
-    await this.in(service, () => service.zk.connect());
-    return service;
-  }
-
-  override serviceOf(
-    name: string,
-    process: SimulatedProcess,
-    options: Partial<ZooKeeperOptions> = {},
-    partitionsOptions: PartitionsOptions = {},
-  ): Service {
-    const service = super.serviceOf(name, process, options);
-    const { zk, log } = service;
-    const own = { member: name, identity: name, log, ...partitionsOptions };
-    return { ...service, partitions: new Partitions(zk, own) };
+export class PartitionWorld extends RecipeWorld<Pick<Service, 'partitions'>, PartitionsOptions> {
+  protected override equip({ zk, name, log }: ConnectedService, options?: PartitionsOptions) {
+    return { partitions: new Partitions(zk, { member: name, identity: name, log, ...options }) };
   }
 
   async worker(name: string): Promise<Worker> {

@@ -1,8 +1,6 @@
-import { NoNodeError, type ZooKeeperOptions } from '@aviary/client';
-import type { SimulatedProcess } from '@aviary/simulator';
+import { NoNodeError } from '@aviary/client';
 import {
   RecipeWorld,
-  type RecipeWorldOptions,
   type Service as ConnectedService,
 } from '../../../test/recipes/recipe-world.js';
 import { QueueClient, type QueueClientOptions } from '../src/index.js';
@@ -15,42 +13,11 @@ export interface Service extends ConnectedService {
 }
 
 /** A server and services that put and consume, in one simulated world. */
-export class QueueWorld extends RecipeWorld {
-  static override async start(options: RecipeWorldOptions = {}): Promise<QueueWorld> {
-    const world = new QueueWorld(options);
-    await world.startServing();
-    return world;
-  }
-
-  override service(
-    name: string,
-    options: Partial<ZooKeeperOptions> = {},
-    queueOptions: QueueClientOptions = {},
-  ): Service {
-    return this.serviceOf(name, this.world.addHost(name).boot(), options, queueOptions);
-  }
-
-  override async connected(
-    name: string,
-    options: Partial<ZooKeeperOptions> = {},
-    queueOptions: QueueClientOptions = {},
-  ): Promise<Service> {
-    const service = this.service(name, options, queueOptions);
-    await this.in(service, () => service.zk.connect());
-    return service;
-  }
-
-  override serviceOf(
-    name: string,
-    process: SimulatedProcess,
-    options: Partial<ZooKeeperOptions> = {},
-    queueOptions: QueueClientOptions = {},
-  ): Service {
-    const service = super.serviceOf(name, process, options);
-    const { zk, log } = service;
+export class QueueWorld extends RecipeWorld<Pick<Service, 'queues'>, QueueClientOptions> {
+  protected override equip(service: ConnectedService, options?: QueueClientOptions) {
+    const { zk, name, log, process } = service;
     const { random } = process;
-    const settings = { root: '/q', identity: name, log, random, ...queueOptions };
-    return { ...service, queues: new QueueClient(zk, settings) };
+    return { queues: new QueueClient(zk, { root: '/q', identity: name, log, random, ...options }) };
   }
 
   /** Breaks the connection of a service. */
