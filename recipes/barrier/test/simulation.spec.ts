@@ -5,7 +5,7 @@ import { BarrierWorld, SESSION_TIMEOUT_MS, type Service } from './barrier-world.
 import { NaiveDoubleBarrier } from './naive-double-barrier.js';
 import { ServerRecord } from './server-record.js';
 
-const SEEDS = Number(process.env.RECIPE_SEEDS ?? 10);
+const SEEDS = Number(process.env.RECIPE_SEEDS ?? 5);
 const FIRST_SEED = Number(process.env.SEED ?? 1);
 const TORMENT_MS = 12_000;
 /** Timers come a turn of the event loop late. */

@@ -5,7 +5,7 @@ import { ConfigFeed } from '../src/core/config-feed.js';
 import type { ConfigSchema, LiveConfig, Rollout } from '../src/index.js';
 import { ConfigWorld, SESSION_TIMEOUT_MS, type Service } from './config-world.js';
 
-const SEEDS = Number(process.env.RECIPE_SEEDS ?? 10);
+const SEEDS = Number(process.env.RECIPE_SEEDS ?? 5);
 const FIRST_SEED = Number(process.env.SEED ?? 1);
 const TORMENT_MS = 6_000;
 const acks = '/config-records/config%2Fshop/acks';

@@ -4,7 +4,7 @@ import { torment } from '../../../test/recipes/torment.js';
 import type { AtomicCounter, CounterChange } from '../src/index.js';
 import { CounterWorld, SESSION_TIMEOUT_MS, type Service } from './counter-world.js';
 
-const SEEDS = Number(process.env.RECIPE_SEEDS ?? 10);
+const SEEDS = Number(process.env.RECIPE_SEEDS ?? 5);
 const FIRST_SEED = Number(process.env.SEED ?? 1);
 const TORMENT_MS = 10_000;
 /** Timers come a turn of the event loop late. */

@@ -4,7 +4,7 @@ import { torment } from '../../../test/recipes/torment.js';
 import type { Lease } from '../src/index.js';
 import { LockWorld, SESSION_TIMEOUT_MS, type Service } from './lock-world.js';
 
-const SEEDS = Number(process.env.RECIPE_SEEDS ?? 6);
+const SEEDS = Number(process.env.RECIPE_SEEDS ?? 4);
 const FIRST_SEED = Number(process.env.SEED ?? 1);
 const TORMENT_MS = 8_000;
 /** Timers come a turn of the event loop late. */

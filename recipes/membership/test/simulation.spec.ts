@@ -9,7 +9,7 @@ import {
 import { torment } from '../../../test/recipes/torment.js';
 import { Groups, type Member, type Membership } from '../src/index.js';
 
-const SEEDS = Number(process.env.RECIPE_SEEDS ?? 10);
+const SEEDS = Number(process.env.RECIPE_SEEDS ?? 5);
 const FIRST_SEED = Number(process.env.SEED ?? 1);
 const TORMENT_MS = 12_000;
 const GROUP = '/groups/g';

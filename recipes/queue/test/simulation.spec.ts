@@ -4,7 +4,7 @@ import { torment } from '../../../test/recipes/torment.js';
 import { RejectItemError, textItems, type Delivery } from '../src/index.js';
 import { QueueWorld, SESSION_TIMEOUT_MS, type Service } from './queue-world.js';
 
-const SEEDS = Number(process.env.RECIPE_SEEDS ?? 10);
+const SEEDS = Number(process.env.RECIPE_SEEDS ?? 5);
 const FIRST_SEED = Number(process.env.SEED ?? 1);
 const TORMENT_MS = 8_000;
 /** Timers come a turn of the event loop late. */
