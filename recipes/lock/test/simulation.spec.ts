@@ -3,7 +3,7 @@ import { worstPowerCut } from '@aviary/simulator';
 import { LeaseLostError, type AcquireOptions, type Lease } from '../src/index.js';
 import { LockWorld, SESSION_TIMEOUT_MS, type Service } from './lock-world.js';
 
-const SEEDS = Number(process.env.LOCK_SEEDS ?? 30);
+const SEEDS = Number(process.env.LOCK_SEEDS ?? 15);
 const FIRST_SEED = Number(process.env.SEED ?? 1);
 const TORMENT_MS = 12_000;
 /** Timers come a turn of the event loop late. */
