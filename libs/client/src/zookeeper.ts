@@ -1,4 +1,4 @@
-import type { Clock } from '@aviary/foundation';
+import type { Clock, Random } from '@aviary/foundation';
 import type { Acl, Stat } from '@aviary/protocol';
 import { defer, type Observable } from 'rxjs';
 import { Chroot } from './chroot.js';
@@ -167,6 +167,11 @@ export class ZooKeeper {
   /** The clock that all times of this client are on. */
   get clock(): Clock {
     return this.kernel.host.clock;
+  }
+
+  /** The randomness that this client was given, for what is built on it. */
+  get random(): Random {
+    return this.settings.random;
   }
 
   /**

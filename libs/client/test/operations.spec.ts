@@ -138,6 +138,8 @@ describe('refusals of the server', () => {
     expect(missing.message).toBe('get /no: the node does not exist (noNode, -101)');
     expect(await rejection(run(zk.create('/a')))).toBeInstanceOf(NodeExistsError);
     expect(await rejection(run(zk.set('/a', '', { version: 7 })))).toBeInstanceOf(BadVersionError);
+    const afterOverflow = rejection(run(zk.set('/a', '', { version: -2 })));
+    expect(await afterOverflow).toBeInstanceOf(BadVersionError);
     await run(zk.create('/a/b'));
     expect(await rejection(run(zk.delete('/a')))).toBeInstanceOf(NotEmptyError);
     expect(await rejection(run(zk.countDescendants('/a')))).toBeInstanceOf(UnimplementedError);
@@ -160,7 +162,9 @@ describe('arguments', () => {
   });
 
   it.each<[string, (zk: ZooKeeper) => Promise<unknown>, RegExp]>([
-    ['a negative version', (z) => z.set('/a', '', { version: -1 }), /leave it out to match any/],
+    ['a version for any', (z) => z.set('/a', '', { version: -1 }), /leave it out to match any/],
+    ['too great a version', (z) => z.set('/a', '', { version: 2 ** 31 }), /version 2147483648/],
+    ['a version as text', (z) => z.set('/a', '', { version: '1' as never }), /version 1 is not/],
     ['a fraction of a version', (z) => z.delete('/a', { version: 1.5 }), /version 1.5/],
     ['a number as data', (z) => z.create('/a', 5 as unknown as string), /must be a string/],
     ['an unknown mode', (z) => z.create('/a', '', { mode: 'x' as 'container' }), /is none of/],
@@ -175,6 +179,8 @@ describe('arguments', () => {
       /ttlMs must be a whole number/,
     ],
     ['an empty ACL', (z) => z.setAcl('/a', []), /must have an entry/],
+    ['an ACL that is none', (z) => z.create('/a', '', { acl: [null!] }), /must be a list of/],
+    ['no signal', (z) => z.get('/a', { signal: new AbortController() as never }), /an AbortSignal/],
     ['a bad deadline', (z) => z.get('/a', { deadlineMs: Number.NaN }), /deadlineMs/],
   ])('with %s are refused', async (_, call, why) => {
     const error = await rejection(call(zk));

@@ -11,6 +11,7 @@ import {
   pathWatchRequest,
   setWatches,
   setWatches2,
+  syncRequest,
   watchTypeRequest,
   requestHeader,
 } from '@aviary/protocol';
@@ -82,12 +83,15 @@ export class ScriptedSession {
   private readonly watches = new Map<string, ScriptedWatch>();
   private handshaking = false;
 
-  constructor(cut: Cut = 'whole', limits: { inFlight?: number; waiting?: number } = {}) {
+  constructor(
+    cut: Cut = 'whole',
+    limits: { inFlight?: number; waiting?: number; servers?: number } = {},
+  ) {
     this.cut = cut;
     this.core = new SessionCore({
       sessionTimeoutMs: 9_000,
       holdFraction: 2 / 3,
-      serverCount: 1,
+      serverCount: limits.servers ?? 1,
       readOnlyAllowed: false,
       frameBytesMax: 1_000,
       replyBytesMax: 2_000,
@@ -232,7 +236,8 @@ export class ScriptedSession {
     const { core } = this;
     const wake = core.wakeAtMs;
     return [
-      `session ${hex(core.sessionId)} zxid ${core.lastZxid} watches ${core.watchCount}`,
+      `session ${hex(core.sessionId)} zxid ${core.lastZxid} watches ${core.watchCount}` +
+        (core.history === 0 ? '' : `, history lost: ${core.history}`),
       `hold until ${core.holdUntilMs} wake at ${wake}${core.wantsFlush ? ' wants flush' : ''}`,
     ];
   }
@@ -294,6 +299,8 @@ export class ScriptedSession {
         return name;
       case OpCode.closeSession:
         return `${xid} ${name}`;
+      case OpCode.sync:
+        return `${xid} ${name} ${syncRequest.read(reader).path}`;
       case OpCode.auth:
         return `${name} ${authPacket.read(reader).scheme}`;
       case OpCode.setWatches:

@@ -58,3 +58,30 @@ describe.each(files)('%s', (file) => {
     for (let cut = 1; cut < 48; cut++) check(file, cut);
   });
 });
+
+it('meets every server both with and without its zxid, when the ensemble may have begun anew', () => {
+  const session = new ScriptedSession('whole', { servers: 3 });
+  const setUp = [
+    'start',
+    'opened',
+    'server handshake session=0x7',
+    'getData /a',
+    'flush',
+    'server reply 1 zxid=500',
+    'broken',
+    '+9000 tick',
+    'opened',
+    'server handshake session=0 timeout=0',
+    'opened',
+    'broken',
+    '+9000 opened',
+    'broken',
+  ];
+  for (const line of setUp) session.run(line);
+  const named = Array.from({ length: 9 }, () => {
+    const [sent = ''] = session.run('opened');
+    session.run('broken');
+    return / zxid (\d+) /.exec(sent)?.[1];
+  });
+  expect(named.join()).toBe('0,0,0,500,500,500,0,0,0');
+});

@@ -318,6 +318,20 @@ describe('the stream of a tree', () => {
     expect(eventsOf(zk.watchTree('/'))).toEqual(['complete']);
   });
 
+  it('leaves nothing behind when the client is closed, whoever asks for it then', async () => {
+    const seen = eventsOf(zk.watchTree('/t'));
+    const late: string[][] = [];
+    await fixture.clock.settle();
+    zk.state$.subscribe(({ kind }) => {
+      if (kind === 'closed') late.push(eventsOf(zk.watchTree('/t')), eventsOf(zk.watchTree('/u')));
+    });
+    await run(zk.close());
+    expect([seen.at(-1), ...late.map((events) => events.at(-1))]).toEqual(
+      Array(3).fill('complete'),
+    );
+    expect(zk.watchCount).toBe(0);
+  });
+
   it('a read that answers a reset misses nothing', async () => {
     const names: string[] = [];
     zk.watchTree('/').subscribe((event) => {

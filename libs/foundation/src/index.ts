@@ -7,7 +7,7 @@ export { silentLog } from './log.js';
 export type { Log } from './log.js';
 export { ConnectError } from './network.js';
 export type { ByteStream, Listener, Network, SocketAddress, StreamHandler } from './network.js';
-export { randomBelow, shuffle } from './random.js';
+export { randomBelow, randomUuid, shuffle } from './random.js';
 export type { Random } from './random.js';
 export { formatSessionId } from './session-id.js';
 export { childPath, isValidPathBytes, nodeName, parentPath, pathProblem } from './znode-path.js';

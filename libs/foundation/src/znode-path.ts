@@ -21,6 +21,7 @@ function describeUnit(unit: number): string {
  * The rules are those of ZooKeeper's PathUtils.validatePath.
  */
 export function pathProblem(path: string): string | null {
+  if (typeof path !== 'string') return 'a path must be a string';
   if (path.length === 0) return 'a path must not be empty; the root is "/"';
   if (path.charCodeAt(0) !== SLASH) return `a path must start with "/": "${path}"`;
   if (path.length === 1) return null;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { randomBelow, shuffle, type Random } from '@aviary/foundation';
+import { randomBelow, randomUuid, shuffle, type Random } from '@aviary/foundation';
 
 const PROPERTY = { seed: 20_240_229, numRuns: 1000 };
 
@@ -47,6 +47,26 @@ describe('randomBelow', () => {
     const met = new Array<number>(6).fill(0);
     for (let draw = 0; draw < 60_000; draw++) met[randomBelow(random, 6)]! += 1;
     for (const times of met) expect(Math.abs(times - 10_000)).toBeLessThan(500);
+  });
+});
+
+describe('randomUuid', () => {
+  const of = (byte: number) =>
+    randomUuid({ uint32: () => 0, bytes: (length) => new Uint8Array(length).fill(byte) });
+
+  it('is the bytes that were drawn, with the bits of version 4 and variant 10', () => {
+    expect(of(0)).toBe('00000000-0000-4000-8000-000000000000');
+    expect(of(0xff)).toBe('ffffffff-ffff-4fff-bfff-ffffffffffff');
+    const bytes = Uint8Array.from({ length: 16 }, (_, at) => at * 0x11);
+    expect(randomUuid({ uint32: () => 0, bytes: () => bytes })).toBe(
+      '00112233-4455-4677-8899-aabbccddeeff',
+    );
+  });
+
+  it('leaves what it was given as it was', () => {
+    const bytes = new Uint8Array(16).fill(0xff);
+    randomUuid({ uint32: () => 0, bytes: () => bytes });
+    expect(bytes).toEqual(new Uint8Array(16).fill(0xff));
   });
 });
 

@@ -58,11 +58,16 @@ export function bytesOf(
   return bytes;
 }
 
-/** @throws {InvalidArgumentError} A negative number would silently mean "any". */
+/**
+ * Versions are counted with 32 bits and become negative after 2^31 changes. They are compared like
+ * others, but for -1.
+ *
+ * @throws {InvalidArgumentError} -1 would silently mean "any".
+ */
 export function versionOf(condition: VersionCondition, operation: string, path: string): number {
   const { version } = condition;
   if (version === undefined) return ANY_VERSION;
-  if (Number.isInteger(version) && version >= 0 && version <= 0x7fff_ffff) return version;
+  if (version !== ANY_VERSION && (version | 0) === version) return version;
   const message =
     `${operation} ${path}: version ${version} is not a version to compare with; ` +
     'leave it out to match any';
@@ -71,11 +76,25 @@ export function versionOf(condition: VersionCondition, operation: string, path: 
 
 /** @throws {InvalidArgumentError} */
 export function aclOf(acl: readonly Acl[], operation: string, path: string): readonly Acl[] {
+  if (!isAcl(acl)) {
+    const message = `${operation} ${path}: an ACL must be a list of { perms, id: { scheme, id } }`;
+    throw new InvalidArgumentError(message, { operation, path });
+  }
   if (acl.length === 0) {
     const message = `${operation} ${path}: an ACL must have an entry; OPEN_ACL allows everything`;
     throw new InvalidArgumentError(message, { operation, path });
   }
   return acl.map(({ perms, id }) => ({ perms, id: { ...id } }));
+}
+
+/** Callers without types can pass anything. */
+function isAcl(given: unknown): boolean {
+  if (!Array.isArray(given)) return false;
+  return given.every((entry: Partial<Acl> | null | undefined) => {
+    const { perms, id } = entry ?? {};
+    const { scheme, id: name } = id ?? {};
+    return Number.isInteger(perms) && typeof scheme === 'string' && typeof name === 'string';
+  });
 }
 
 /** Mode and time to live, checked against each other. @throws {InvalidArgumentError} */

@@ -1,5 +1,5 @@
 import { JuteReader, JuteWriter } from '@aviary/jute';
-import { ErrorCode, OpCode, REPLY_HEADER_BYTES, Xid } from '@aviary/protocol';
+import { ErrorCode, OpCode, REPLY_HEADER_BYTES, Xid, syncRequest } from '@aviary/protocol';
 import { Credentials } from './credentials.js';
 import { Deque } from './deque.js';
 import type { Liveness } from './liveness.js';
@@ -20,7 +20,12 @@ const INITIAL_BUFFER_BYTES = 8192;
 export type Verdict =
   | { readonly kind: 'drop'; readonly reason: string }
   | { readonly kind: 'credentialsRefused' }
-  | { readonly kind: 'sessionClosed' };
+  | { readonly kind: 'sessionClosed' }
+  /** What the ensemble has is known; `isLost`: it is less than we had seen, and that is forgotten. */
+  | { readonly kind: 'history'; readonly isLost: boolean };
+
+type Opened = 'newSession' | 'reconnected';
+type Reply = Extract<SessionOutput, { kind: 'replied' }>['reply'];
 
 const CREDENTIALS_REFUSED: Verdict = { kind: 'credentialsRefused' };
 const SESSION_CLOSED: Verdict = { kind: 'sessionClosed' };
@@ -51,6 +56,8 @@ export class Exchange {
   private writer = new JuteWriter(INITIAL_BUFFER_BYTES);
   private zxidHigh = 0;
   private zxidLow = 0;
+  /** What watches are to be told when it is known what the ensemble has; null: nothing. */
+  private untold: Opened | null = null;
 
   constructor(
     settings: SessionSettings,
@@ -71,11 +78,6 @@ export class Exchange {
   /** The highest zxid that an answer carried; 0: none yet. */
   get lastZxid(): bigint {
     return (BigInt(this.zxidHigh) << 32n) | BigInt(this.zxidLow >>> 0);
-  }
-
-  forgetZxid(): void {
-    this.zxidHigh = 0;
-    this.zxidLow = 0;
   }
 
   get wantsFlush(): boolean {
@@ -126,12 +128,20 @@ export class Exchange {
     this.sendWritten(nowMs);
   }
 
-  /** The handshake is done: identities first, then watches, then what waits. */
-  opened(session: 'newSession' | 'reconnected', nowMs: number): void {
+  /**
+   * The handshake is done: identities first, then what the ensemble has if that is in doubt, then watches,
+   * then what waits. Answers come in this order.
+   */
+  opened(session: Opened, asksHistory: boolean, nowMs: number): void {
     this.open = true;
     this.credentials.writeAll(this.writer);
+    if (asksHistory) this.askHistory(nowMs);
     this.watches.writeKnown(this.writer, this.lastZxid);
-    this.watches.connected(session);
+    // Who is told that watches begin anew looks at what was seen, so that must be certain.
+    // One that broke before they were told has not told them of its session.
+    const told = this.untold === 'newSession' ? 'newSession' : session;
+    this.untold = asksHistory ? told : null;
+    if (!asksHistory) this.watches.connected(told);
     this.flush(nowMs);
   }
 
@@ -220,10 +230,7 @@ export class Exchange {
     return accepted ? null : CREDENTIALS_REFUSED;
   }
 
-  private answered(
-    xid: number,
-    reply: Extract<SessionOutput, { kind: 'replied' }>['reply'],
-  ): Verdict | null {
+  private answered(xid: number, reply: Reply): Verdict | null {
     const request = this.lanes.oldest();
     if (request?.xid !== xid) return drop(`answer ${xid} came out of order`);
     const { code } = reply;
@@ -234,12 +241,38 @@ export class Exchange {
     if (request.watch !== null) this.watches.readAnswered(request, request.watch, code);
     if (request instanceof InternalRequest) {
       if (request.purpose === 'closeSession') return SESSION_CLOSED;
+      if (request.purpose === 'askHistory') return this.historyTold(reply);
       this.watches.answered(request, code);
     } else if (request.phase !== 'settled') {
       request.phase = 'settled';
       this.emit({ kind: 'replied', request, reply });
     }
     return null;
+  }
+
+  private askHistory(nowMs: number): void {
+    const root = { path: '/', mode: 0 };
+    const asking = new InternalRequest('askHistory', OpCode.sync, root, (writer) =>
+      syncRequest.write(writer, root),
+    );
+    this.lanes.send(asking, this.writer, nowMs, this.settings.frameBytesMax);
+  }
+
+  private historyTold({ code, zxidHigh, zxidLow }: Reply): Verdict {
+    const zxid = (BigInt(zxidHigh) << 32n) | BigInt(zxidLow >>> 0);
+    if (code !== ErrorCode.ok || zxid < 0n) {
+      return drop(`the server cannot say what the ensemble has (${code})`);
+    }
+    const isLost = zxid < this.lastZxid;
+    if (isLost) {
+      this.zxidHigh = zxidHigh;
+      this.zxidLow = zxidLow;
+      this.watches.connected('historyLost');
+    } else if (this.untold !== null) {
+      this.watches.connected(this.untold);
+    }
+    this.untold = null;
+    return { kind: 'history', isLost };
   }
 
   private raiseZxid(high: number, low: number): void {
@@ -296,6 +329,7 @@ export class Exchange {
     const rest = [...this.lanes.drainInFlight(), ...this.lanes.removeWaiting(() => true)];
     for (const request of rest) this.fail(request, by, detail);
     this.watches.endOneShots({ kind: 'closed' });
+    this.watches.table.endTrees();
     const result = by === 'closed' ? 'closed' : 'refused';
     for (const credential of this.credentials.abandon()) {
       this.emit({ kind: 'authSettled', credential, result });

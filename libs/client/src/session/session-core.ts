@@ -27,7 +27,8 @@ type Link = 'off' | 'down' | 'handshake' | 'up' | 'burying' | 'over';
  * It holds no socket and no clock. {@link wakeAtMs} says when it wants a `tick`; after any input
  * {@link wantsFlush} says whether it has something to send at the end of the turn.
  *
- * A session that was presumed lost may still live at the server, with its ephemeral nodes. So the
+ * A session that was presumed lost may still live at the server, with its ephemeral nodes, for as long
+ * as it likes: servers that start, and new leaders, give every session its whole time again. So the
  * first thing that the next connection does is to end it (`burying`), and only then to make a new
  * one: nobody has to wait for nodes that belong to nobody.
  */
@@ -50,12 +51,17 @@ export class SessionCore implements FrameSink {
   private password: Uint8Array = NO_PASSWORD;
   /** Whether this session was ever on a server with a quorum; if not, no other server knows it. */
   private readWriteSeen = false;
-  private buryUntilMs = 0;
   private closing = false;
   private closeUntilMs = Infinity;
   private overBy: 'authFailed' | 'closed' = 'closed';
 
   private refusedSinceMs: number | null = null;
+  /** Whether the ensemble may have begun anew, so that no server will ever have seen our zxid. */
+  private doubtsHistory = false;
+  /** Whether this connection names no zxid, and asks first what the ensemble has. */
+  private asksHistory = false;
+  /** How many connections have opened in this doubt. */
+  private doubtfulOpenings = 0;
   private histories = 0;
 
   constructor(settings: SessionSettings) {
@@ -152,7 +158,8 @@ export class SessionCore implements FrameSink {
       case 'cancelWatch':
         return exchange.watches.cancel(input.watch);
       case 'addTree':
-        return exchange.watches.addTree(input.path, input.mode);
+        if (!this.isOver()) exchange.watches.addTree(input.path, input.mode);
+        return;
       case 'removeTree':
         return exchange.watches.removeTree(input.path, input.mode);
       case 'addAuth':
@@ -188,19 +195,29 @@ export class SessionCore implements FrameSink {
 
   private onOpened(): void {
     if (this.link !== 'down') return;
-    if (this.session === 'dead' && this.nowMs >= this.buryUntilMs) this.session = 'none';
     const none = this.session === 'none';
     this.link = 'handshake';
     this.handshakeSentMs = this.nowMs;
     this.handshakeUntilMs = this.nowMs + this.attemptTimeoutMs;
+    this.asksHistory = this.isTimeToAsk();
     const request = {
-      lastZxidSeen: this.lastZxid,
+      lastZxidSeen: this.asksHistory ? 0n : this.lastZxid,
       timeOut: this.settings.sessionTimeoutMs,
       sessionId: none ? 0n : this.id,
       passwd: none ? NO_PASSWORD : this.password,
     };
     const { readOnlyAllowed } = this.settings;
     this.exchange.write((writer) => writeHandshake(writer, request, readOnlyAllowed), this.nowMs);
+  }
+
+  /**
+   * In doubt every server is met both ways in turn, by whole rounds: one that has seen our zxid need not be
+   * asked, and may serve reads only.
+   */
+  private isTimeToAsk(): boolean {
+    if (!this.doubtsHistory) return false;
+    const round = Math.floor(this.doubtfulOpenings++ / this.settings.serverCount);
+    return round % 2 === 0;
   }
 
   /** Looks at no clock: after a pause, what comes now may prove in pieces that the session lives. */
@@ -233,6 +250,10 @@ export class SessionCore implements FrameSink {
         return this.end('authFailed', 'the server refused the credentials');
       case 'sessionClosed':
         return this.finish(true);
+      case 'history':
+        this.doubtsHistory = false;
+        if (verdict.isLost) this.histories++;
+        return;
       default:
         return assertNever(verdict);
     }
@@ -265,23 +286,28 @@ export class SessionCore implements FrameSink {
   }
 
   /**
-   * A server closes the connection without a word while it is starting, and also if it has not yet
-   * reached the zxid that we have seen. If all do that for a whole session timeout, while there is
-   * no session that could be betrayed, then the ensemble was built anew and has a new history.
+   * A server closes the connection without a word while it is starting or has no quorum, and also if it
+   * has not yet reached the zxid that we have seen. If all do that for a whole session timeout, while
+   * there is no session that could be betrayed, then the ensemble may have been built anew. From then on
+   * connections name no zxid in every other round, and then a `sync` goes before everything else: what its
+   * answer has seen is what the leader has, and only if that is less than we have seen is the history a
+   * new one. Without the `sync` a follower that lags behind would do.
    */
   private countRefusal(): void {
-    if (this.session !== 'none' || this.lastZxid === 0n) return;
+    if (this.session === 'alive' || this.lastZxid === 0n || this.doubtsHistory) return;
     this.refusedSinceMs ??= this.nowMs;
     if (this.nowMs - this.refusedSinceMs < this.settings.sessionTimeoutMs) return;
-    this.exchange.forgetZxid();
-    this.histories++;
-    this.refusedSinceMs = null;
+    this.doubtsHistory = true;
+    this.doubtfulOpenings = 0;
   }
 
   // Session
 
   private onHandshake(handshake: Handshake | null): void {
     if (handshake === null) return this.drop('the answer to the handshake cannot be read');
+    if (this.asksHistory && handshake.readOnly) {
+      return this.drop('a read-only server cannot say what the ensemble has');
+    }
     const was = this.session;
     const granted = handshake.timeoutMs > 0 && handshake.sessionId !== 0n;
     if (was === 'none') {
@@ -306,11 +332,13 @@ export class SessionCore implements FrameSink {
     this.id = handshake.sessionId;
     this.password = handshake.password;
     this.refusedSinceMs = null;
+    if (!this.asksHistory) this.doubtsHistory = false;
     if (kind === 'connected') this.readWriteSeen = false;
     if (!readOnly) this.readWriteSeen = true;
     this.liveness.established(timeoutMs, this.handshakeSentMs, this.nowMs);
     this.emit({ kind: 'state', state: { kind, sessionId: this.id, timeoutMs, readOnly } });
-    this.exchange.opened(kind === 'connected' ? 'newSession' : 'reconnected', this.nowMs);
+    const session = kind === 'connected' ? 'newSession' : 'reconnected';
+    this.exchange.opened(session, this.asksHistory, this.nowMs);
   }
 
   /** Ends the session on this connection; the server then closes it. */
@@ -326,7 +354,6 @@ export class SessionCore implements FrameSink {
   private lose(reason: Lost['reason']): void {
     const sessionId = this.id;
     this.session = reason === 'presumed' && this.readWriteSeen ? 'dead' : 'none';
-    this.buryUntilMs = this.nowMs + this.liveness.timeoutMs;
     this.liveness.ended();
     this.emit({ kind: 'state', state: { kind: 'lost', sessionId, reason } });
     const wasUp = this.link === 'up';

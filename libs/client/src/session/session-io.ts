@@ -64,7 +64,7 @@ export interface Reply {
 }
 
 /** Why subscribers of a tree must read it again. */
-export type TreeResetReason = 'armed' | 'reconnected' | 'newSession';
+export type TreeResetReason = 'armed' | 'reconnected' | 'newSession' | 'historyLost';
 
 /** What the host must now do, in order. */
 export type SessionOutput =

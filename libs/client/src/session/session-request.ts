@@ -64,8 +64,8 @@ export abstract class SessionRequest {
 
 /** A request of the core itself; its answer goes to the core. */
 export class InternalRequest extends SessionRequest {
-  readonly purpose: 'addWatch' | 'removeWatches' | 'closeSession';
-  /** The path it is about, and how; empty and 0 for closeSession. */
+  readonly purpose: 'addWatch' | 'removeWatches' | 'closeSession' | 'askHistory';
+  /** The path it is about, and how; mode 0 and perhaps no path if that means nothing. */
   readonly path: string;
   readonly mode: number;
   private readonly body: (writer: JuteWriter) => void;

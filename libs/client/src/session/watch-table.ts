@@ -176,6 +176,12 @@ export class WatchTable {
     this.treesOfMode(tree.mode).delete(tree.path);
   }
 
+  /** The client is over: nobody will be told of any tree. */
+  endTrees(): void {
+    this.persistent.clear();
+    this.recursive.clear();
+  }
+
   /** Whether somebody waits for a one-shot watch at `path`. */
   hasOneShots(path: string): boolean {
     return [this.data, this.exist, this.child, this.pendingData, this.pendingChild].some((map) =>

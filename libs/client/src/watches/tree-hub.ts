@@ -10,7 +10,8 @@ import type { NodeEvent } from '../watch-event.js';
 /**
  * Read the tree again: events may have been missed. `armed`: the watch is set, this is the first
  * thing that a subscriber sees. `reconnected`: there was a gap. `newSession`: there was a gap, and
- * the ephemeral nodes of this client are gone.
+ * the ephemeral nodes of this client are gone. `historyLost`: as `newSession`, and the ensemble was built
+ * anew, so that its zxids do not compare with those seen before.
  */
 export interface TreeReset {
   readonly kind: 'reset';

@@ -14,7 +14,8 @@ import { QuorumVisitor, forwarded, introduction, packets } from './quorum-visito
 import { expectAgreement } from './replayed-members.js';
 import { SteadyClient } from './steady-client.js';
 
-const SEEDS = Array.from({ length: 8 }, (_, i) => i + 1);
+const FIRST_SEED = Number(process.env.SEED ?? 1);
+const SEEDS = Array.from({ length: Number(process.env.FUZZ_SEEDS ?? 3) }, (_, i) => FIRST_SEED + i);
 const IDS: readonly [number, ...number[]] = [0, 1, 2, 3, 9, 255];
 const LINES_MAX = 40;
 

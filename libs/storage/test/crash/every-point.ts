@@ -52,8 +52,8 @@ const failures: readonly Failure[] = [
 
 const VIRTUAL_MS_MAX = 60_000;
 
-/** Everyday tests cut at each thirty-second operation; CI, with CRASH_STRIDE=1, at each. */
-const EVERYDAY_STRIDE = Number(process.env.CRASH_STRIDE ?? 32);
+/** Everyday tests cut at some operations; CI, with CRASH_STRIDE=1, at each. */
+const EVERYDAY_STRIDE = Number(process.env.CRASH_STRIDE ?? 64);
 
 /** Writes a file and its name so that no power cut takes them. */
 export async function putDurable(
