@@ -31,8 +31,7 @@ export type { ReceiptTerms } from './receipts/receipts.js';
 export { backoffMs } from './retries/backoff.js';
 export type { BackoffTerms } from './retries/backoff.js';
 export { pause } from './retries/pause.js';
-export { systemRandom } from './retries/system-random.js';
-export { TimeLimit } from './retries/time-limit.js';
+export { TimeLimit, checkSignal } from './retries/time-limit.js';
 export type { TimeLimits } from './retries/time-limit.js';
 export type { TreeView } from './trees/shared-tree.js';
 export { TreeLimitError, TreeUnsupportedError } from './trees/tree-errors.js';
@@ -42,7 +41,15 @@ export { Trees } from './trees/trees.js';
 export type { CachedTree, DirectoryView, TreeOptions } from './trees/trees.js';
 export { Presence } from './presence/presence.js';
 export type { PresenceTerms } from './presence/presence.js';
-export { AlreadyPresentError, PresenceLeftError } from './presence/presence-state.js';
+export { StandingNode } from './presence/standing-node.js';
+export type { StandingNodeTerms } from './presence/standing-node.js';
+export { TtlPresence } from './presence/ttl-presence.js';
+export type { TtlPresenceTerms } from './presence/ttl-presence.js';
+export {
+  AlreadyPresentError,
+  PresenceLeftError,
+  TtlUnsupportedError,
+} from './presence/presence-state.js';
 export type {
   Joined,
   Joining,

@@ -64,7 +64,7 @@ export class Acquisition<L extends Lease = Lease> {
     } catch (error) {
       const { ahead, behind } = this;
       const { noun, path } = this.terms;
-      throw this.limits.errorOf(error, { noun, path, ahead, behind });
+      throw this.limits.errorOf(error, { noun, path, ahead, behind, shortage: null });
     } finally {
       this.limits.disarm();
     }

@@ -19,6 +19,8 @@ export interface Progress extends Contended {
   readonly ahead: number | null;
   /** What the one right before it wrote; null: not known. */
   readonly behind: string | null;
+  /** Why it was not to be had in its turn, when last seen; null: it was, or that is not known. */
+  readonly shortage: string | null;
 }
 
 /** Everything that can cut an attempt short: its time, its caller's signal, the end of its client. */
@@ -67,7 +69,7 @@ export class AttemptLimits {
   }
 
   /** What the caller is told of `error`, which ended the attempt. */
-  errorOf(error: unknown, { ahead, behind, ...contended }: Progress): unknown {
+  errorOf(error: unknown, { ahead, behind, shortage, ...contended }: Progress): unknown {
     const { waitMs = Infinity, attemptMs, signal, zk, errors } = this.terms;
     const { path } = contended;
     switch (this.cut) {
@@ -82,12 +84,12 @@ export class AttemptLimits {
       }
       case 'late':
         if (error instanceof errors.Busy) return error;
-        if (ahead === null || ahead === 0 || waitMs === 0) {
+        if (ahead === null || (ahead === 0 && shortage === null) || waitMs === 0) {
           const limitMs = waitMs === 0 ? attemptMs : waitMs;
           const problem = ahead === null ? `the client is ${zk.state.kind}` : 'the answer was lost';
           return new errors.Unavailable(contended, limitMs, problem);
         }
-        return new errors.Timeout(contended, { waitMs, ahead, behind });
+        return new errors.Timeout(contended, { waitMs, ahead, behind, shortage });
     }
   }
 

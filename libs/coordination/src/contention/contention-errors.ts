@@ -18,8 +18,10 @@ export class BusyError extends CoordinationError {
   /** How many contenders, the holder included, stood before this attempt. */
   readonly ahead: number;
 
-  constructor({ noun, path }: Contended, ahead: number) {
-    super(`the ${noun} ${path} is not free: ${contenders(ahead)} before this attempt`, {
+  /** @param shortage Why it was not to be had, where that is not who stood before. */
+  constructor({ noun, path }: Contended, ahead: number, shortage: string | null = null) {
+    const problem = shortage ?? `${contenders(ahead)} before this attempt`;
+    super(`the ${noun} ${path} is not free: ${problem}`, {
       ...NOTHING_DONE,
       path,
     });
@@ -27,11 +29,16 @@ export class BusyError extends CoordinationError {
   }
 }
 
+/** Characters of another's identity that a message shows. */
+const QUOTED_LENGTH_MAX = 200;
+
 /** How a wait ended that was too long. */
 export interface WaitFacts {
   readonly waitMs: number;
   readonly ahead: number;
   readonly behind: string | null;
+  /** Why it was not to be had, where that is not who stood before. */
+  readonly shortage?: string | null;
 }
 
 /**
@@ -45,15 +52,13 @@ export class WaitTimeoutError extends CoordinationError {
   /** The identity of the contender right before it, as that one wrote it; null if not known. */
   readonly behind: string | null;
 
-  constructor({ noun, path }: Contended, { waitMs, ahead, behind }: WaitFacts) {
-    const next = behind === null ? '' : `, the next of them "${behind}"`;
-    super(
-      `the ${noun} ${path} was not free within ${waitMs} ms: ${contenders(ahead)} before${next}`,
-      {
-        ...NOTHING_DONE,
-        path,
-      },
-    );
+  constructor({ noun, path }: Contended, { waitMs, ahead, behind, shortage = null }: WaitFacts) {
+    const next = behind === null ? '' : `, the next of them ${quoted(behind)}`;
+    const problem = shortage ?? `${contenders(ahead)} before${next}`;
+    super(`the ${noun} ${path} was not free within ${waitMs} ms: ${problem}`, {
+      ...NOTHING_DONE,
+      path,
+    });
     this.waitMs = waitMs;
     this.ahead = ahead;
     this.behind = behind;
@@ -118,4 +123,10 @@ export interface ContentionErrors {
 
 function contenders(count: number): string {
   return count === 1 ? 'one contender' : `${count} contenders`;
+}
+
+/** What somebody else wrote, on one line and short, whatever it is. */
+function quoted(text: string): string {
+  const isLong = text.length > QUOTED_LENGTH_MAX;
+  return JSON.stringify(isLong ? `${text.slice(0, QUOTED_LENGTH_MAX)}…` : text);
 }

@@ -103,6 +103,8 @@ export class Place {
     // Found after a lost answer, it could be anybody's; its owner says whose it is.
     if (node.stat.ephemeralOwner !== node.sessionId) return null;
     if (this.isKnownFirst) {
+      // Whoever gave up in the turn of the deletion must not be served by it.
+      options.signal.throwIfAborted();
       this.isKnownFirst = false;
       return FIRST;
     }

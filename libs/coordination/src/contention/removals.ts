@@ -1,5 +1,6 @@
 import { AuthFailedError, ClosedError, type ZooKeeper } from '@aviary/client';
-import type { Clock, Log } from '@aviary/foundation';
+import type { Log } from '@aviary/foundation';
+import { pause } from '../retries/pause.js';
 
 /** How long it takes until a deletion that a server refused is tried again. */
 const PAUSE_MS = 1_000;
@@ -67,9 +68,17 @@ export class Removals {
         if (error instanceof ClosedError || error instanceof AuthFailedError) return;
         this.log.error(`the contender ${path} cannot be deleted, so its queue waits`, { error });
       }
-      await pause(this.zk.clock, pauseMs);
+      await this.pauseWhileOpen(pauseMs);
       if (this.zk.sessionId !== sessionId) return;
     }
+  }
+
+  /** With the client ends the session, and with that the node: no timer outlives it. */
+  private async pauseWhileOpen(pauseMs: number): Promise<void> {
+    const over = new AbortController();
+    const subscription = this.zk.state$.subscribe({ complete: () => over.abort() });
+    await pause(this.zk.clock, pauseMs, over.signal);
+    subscription.unsubscribe();
   }
 
   private whenDisconnected(): { readonly happened: Promise<void>; stop(): void } {
@@ -85,10 +94,4 @@ export class Removals {
     });
     return { happened, stop };
   }
-}
-
-function pause(clock: Clock, pauseMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    clock.setTimer(pauseMs, resolve);
-  });
 }

@@ -14,7 +14,6 @@ import {
   type ZooKeeper,
 } from '@aviary/client';
 import { childPath, silentLog, type Log, type Random } from '@aviary/foundation';
-import { systemRandom } from '../retries/system-random.js';
 import { TimeLimit, type TimeLimits } from '../retries/time-limit.js';
 
 /** What {@link Receipts} work with. */
@@ -61,7 +60,7 @@ export class Receipts {
   constructor(zk: ZooKeeper, terms: ReceiptTerms) {
     this.zk = zk;
     this.terms = terms;
-    this.random = terms.random ?? systemRandom;
+    this.random = terms.random ?? zk.random;
   }
 
   /**
@@ -156,7 +155,8 @@ export class Receipts {
         return String(data) === id ? null : undefined;
       } catch (error) {
         if (error instanceof NoNodeError) {
-          slot.isMade = false;
+          // It was there, and its session lives: somebody tidied up, and with it went what it said.
+          if (slot.isMade) throw lost;
           return undefined;
         }
         if (error instanceof ConnectionLossError) continue;

@@ -1,4 +1,9 @@
-import { AbortedError, DeadlineExceededError, type CallOptions } from '@aviary/client';
+import {
+  AbortedError,
+  DeadlineExceededError,
+  InvalidArgumentError,
+  type CallOptions,
+} from '@aviary/client';
 import type { Clock } from '@aviary/foundation';
 import { pause } from './pause.js';
 
@@ -9,6 +14,21 @@ export interface TimeLimits {
   readonly signal?: AbortSignal | undefined;
 }
 
+/**
+ * For callers without types, who can pass anything, such as the controller of a signal.
+ *
+ * @throws {InvalidArgumentError}
+ */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (
+    signal === undefined ||
+    typeof (signal as AbortSignal | null)?.addEventListener === 'function'
+  ) {
+    return;
+  }
+  throw new InvalidArgumentError('signal must be an AbortSignal, such as controller.signal');
+}
+
 /** What is left of the time of one call that makes several requests. */
 export class TimeLimit {
   readonly signal: AbortSignal | undefined;
@@ -16,7 +36,15 @@ export class TimeLimit {
   private readonly waitMs: number;
   private readonly endMs: number;
 
+  /** @throws {InvalidArgumentError} `waitMs` is no time, or `signal` no signal. */
   constructor(clock: Clock, { waitMs = Infinity, signal }: TimeLimits) {
+    if (typeof waitMs !== 'number' || !(waitMs >= 0)) {
+      const given = String(waitMs);
+      throw new InvalidArgumentError(
+        `waitMs must be a number of milliseconds from 0 up, not ${given}`,
+      );
+    }
+    checkSignal(signal);
     this.clock = clock;
     this.signal = signal;
     this.waitMs = waitMs;

@@ -2,7 +2,7 @@ import { UnimplementedError, type NodeView, type TreeEvent, type ZooKeeper } fro
 import { Observable, ReplaySubject, Subject, Subscription } from 'rxjs';
 import { TreeUnsupportedError } from './tree-errors.js';
 import { TreeReads } from './tree-reads.js';
-import { TreeSnapshot } from './tree-snapshot.js';
+import { TreeSnapshot, type TreeProblem } from './tree-snapshot.js';
 import { TreeStore, type TreeLimits } from './tree-store.js';
 
 /** A tree in memory, and whether it is certain to be the newest. */
@@ -10,10 +10,14 @@ export interface TreeView {
   readonly snapshot: TreeSnapshot;
   /**
    * There is no connection, or it was just made and the tree is being read again: others may have
-   * changed it meanwhile. A change that was told and is being read does not count.
+   * changed it meanwhile. Or so much is changed all the time that for more than a second no snapshot
+   * was complete; otherwise a change that was told and is being read does not count.
    */
   readonly stale: boolean;
 }
+
+/** After so long without a complete tree, the last one counts as stale. */
+const LAG_MS_MAX = 1_000;
 
 /** One tree in memory, from its first subscriber to its last: its watch, its reads, its streams. */
 export class SharedTree {
@@ -26,12 +30,13 @@ export class SharedTree {
   private readonly subscriptions = new Subscription();
   /** The listeners of single nodes. */
   private readonly nodes = new Map<string, Subject<void>>();
-  /** The highest zxid that was seen; lower ones are of another history. */
-  private zxid = 0n;
   isStarted = false;
   /** How many streams it feeds. */
   subscribers = 0;
   private isSettled = false;
+  /** Since when something that was told is being read; null: nothing is. */
+  private laggingSinceMs: number | null = null;
+  private history = 0;
   private isOver = false;
 
   /** @param onOver It ended by itself, with an error or because the client was closed. */
@@ -40,7 +45,10 @@ export class SharedTree {
     this.path = path;
     this.store = new TreeStore(path, limits);
     this.reads = new TreeReads(zk, path, this.store, {
-      onRead: () => this.moved(),
+      onRead: () => {
+        this.moved();
+        this.checkLag();
+      },
       onTrouble: () => this.unsettle(),
       onFailure: (error) => this.end(error),
     });
@@ -73,12 +81,18 @@ export class SharedTree {
   node(path: string): Observable<NodeView | null> {
     return new Observable((subscriber) => {
       let shown: bigint | null | undefined;
+      /** What was gone cannot be there again: a server that lags behind has not heard of it. */
+      let gone = -1n;
+      let { history } = this;
       const look = () => {
+        if (history !== this.history) gone = -1n;
+        history = this.history;
         const glimpse = this.store.peek(path);
         if (glimpse.kind === 'refused') {
           subscriber.error(glimpse.error);
           return;
         }
+        if (glimpse.kind === 'read' && glimpse.node.stat.mzxid <= gone) return;
         if (glimpse.kind === 'read' && shown !== glimpse.node.stat.mzxid) {
           shown = glimpse.node.stat.mzxid;
           subscriber.next({ path, ...glimpse.node });
@@ -87,6 +101,7 @@ export class SharedTree {
         // In a tree that is being read, one that was there is gone only if that was read or told.
         const isGone = glimpse.kind === 'unlisted' && shown !== undefined;
         if ((glimpse.kind === 'absent' || isGone) && shown !== null) {
+          gone = shown ?? -1n;
           shown = null;
           subscriber.next(null);
         }
@@ -107,7 +122,7 @@ export class SharedTree {
   private onEvent(event: TreeEvent): void {
     if (event.kind === 'reset') {
       this.unsettle();
-      if (this.zk.lastZxid < this.zxid) this.store.forget();
+      if (event.reason === 'historyLost') this.forget();
       this.store.sweep();
     } else {
       try {
@@ -118,7 +133,19 @@ export class SharedTree {
       }
     }
     this.moved();
+    if (!this.store.isComplete) this.laggingSinceMs ??= this.zk.clock.monotonicMs();
     this.reads.schedule();
+  }
+
+  private forget(): void {
+    this.history++;
+    this.store.forget();
+  }
+
+  /** Who looks at the last snapshot must see that it is not just a round trip behind. */
+  private checkLag(): void {
+    if (!this.isSettled || this.laggingSinceMs === null) return;
+    if (this.zk.clock.monotonicMs() - this.laggingSinceMs >= LAG_MS_MAX) this.unsettle();
   }
 
   /** Something is known that was not: shows it, and the whole tree if it is complete. */
@@ -128,15 +155,15 @@ export class SharedTree {
     this.store.shown();
     const wasSettled = this.isSettled;
     this.isSettled = true;
-    // Events come before what they announce, so this is the moment for which the tree is right.
-    this.zxid = this.zk.lastZxid;
+    this.laggingSinceMs = null;
     const before = this.view;
     const root = this.store.freeze();
     const problems = this.store.problems();
-    const isSame =
-      before?.snapshot.root === root && before.snapshot.problems.length + problems.length === 0;
+    const isSame = before?.snapshot.root === root && areSame(before.snapshot.problems, problems);
     if (!isSame) {
-      const { path, zxid } = this;
+      // Events come before what they announce, so this is the moment for which the tree is right.
+      const { lastZxid: zxid } = this.zk;
+      const { path } = this;
       this.show({ snapshot: new TreeSnapshot({ path, zxid, root, problems }), stale: false });
     } else if (before.stale) {
       this.show({ snapshot: before.snapshot, stale: false });
@@ -164,4 +191,11 @@ export class SharedTree {
     if (told === null) this.views.complete();
     else this.views.error(told);
   }
+}
+
+function areSame(some: readonly TreeProblem[], others: readonly TreeProblem[]): boolean {
+  return (
+    some.length === others.length &&
+    some.every(({ path, error }, at) => others[at]?.path === path && others[at].error === error)
+  );
 }

@@ -18,6 +18,8 @@ import type { Want } from './want.js';
 
 /** Nodes in one request: few enough for the server to have other work done in between. */
 const BATCH_NODES = 64;
+/** So many times as many, while so many change between two requests that they are never all clean. */
+const GROWTH_MAX = 16;
 /** Requests on their way at the same time, while there is much to read. */
 const BATCHES_MAX = 4;
 /** How long it takes until a read is tried again that failed for no reason of its own. */
@@ -41,6 +43,7 @@ export class TreeReads {
   private readonly listener: ReadsListener;
   private readonly canceller = new AbortController();
   private batchNodes = BATCH_NODES;
+  private growthMax = GROWTH_MAX;
   private flying = 0;
   private isScheduled = false;
   private timer: Timer | null = null;
@@ -70,9 +73,10 @@ export class TreeReads {
 
   private send(): void {
     while (!this.canceller.signal.aborted && this.timer === null && this.flying < BATCHES_MAX) {
+      const max = this.batchNodes * Math.min(2 ** this.store.repeatedBatches, this.growthMax);
       // A few nodes wait for those on their way, so that all can be clean at the same moment.
-      if (this.flying > 0 && this.store.waiting < this.batchNodes) return;
-      const batch = this.store.take(this.batchNodes);
+      if (this.flying > 0 && this.store.waiting < max) return;
+      const batch = this.store.take(max);
       if (batch.length === 0) return;
       void this.read(batch);
     }
@@ -149,7 +153,9 @@ export class TreeReads {
     if (batch.length === 1 && first !== undefined) {
       this.store.leaveOut(first.path, error);
     } else {
-      this.batchNodes = Math.max(1, Math.floor(batch.length / 2));
+      const half = Math.max(1, Math.floor(batch.length / 2));
+      this.batchNodes = Math.min(this.batchNodes, half);
+      this.growthMax = 1;
       this.store.giveBack(batch);
     }
     this.listener.onRead();

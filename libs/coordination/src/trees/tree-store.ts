@@ -9,6 +9,10 @@ import { TreeLimitError } from './tree-errors.js';
 import type { TreeNode, TreeProblem } from './tree-snapshot.js';
 import { Want } from './want.js';
 
+/** Of more nodes it is not remembered that they were read lately. */
+const ROUND_NODES_MAX = 512;
+/** More repeated batches are not counted. */
+const REPEATS_MAX = 8;
 /** Deeper trees are refused: what walks through them would run out of stack. */
 const DEPTH_LIMIT = 1_000;
 
@@ -83,6 +87,7 @@ export class TreeStore {
   private flying = 0;
   private bytes = 0;
   private sweeps = 0;
+  private repeats = 0;
   private sweepDone = -1;
   private history = 0;
   private refusals = 0;
@@ -91,6 +96,11 @@ export class TreeStore {
     this.path = path;
     this.limits = limits;
     this.rootDepth = depthOf(path);
+  }
+
+  /** How many batches lately held nodes that were read before, and not all of them were clean then. */
+  get repeatedBatches(): number {
+    return this.repeats;
   }
 
   /** Everything is known, and as of one moment. */
@@ -108,7 +118,7 @@ export class TreeStore {
     this.sweeps++;
     this.wants.clear();
     this.flying = 0;
-    this.round.clear();
+    this.endRound();
     this.wantRoot(this.limits.depthMax > 0);
   }
 
@@ -137,8 +147,10 @@ export class TreeStore {
       else this.touchParent(path, zxid);
       return;
     }
-    // What else is not known here will be found in a list that has not been seen yet.
-    if (!this.entries.has(path) && !(kind === 'created' && this.bear(path))) return;
+    if (!this.entries.has(path) && !(kind === 'created' && this.bear(path))) {
+      this.search(path);
+      return;
+    }
     if (this.isTooLarge(path)) return;
     this.want(path, false).noteData(zxid);
     if (kind === 'created') this.touchParent(path, zxid);
@@ -151,11 +163,16 @@ export class TreeStore {
       if (batch.length === max) break;
       if (!want.inFlight) batch.push(want);
     }
+    if (batch.some(({ path }) => this.round.has(path))) this.repeats++;
     // Nodes that change in turns would never all be clean at once. Read together they are.
     if (batch.length > 0 && this.round.size + batch.length <= max) {
       for (const path of this.round) {
-        if (!this.wants.has(path) && this.entries.has(path)) batch.push(this.want(path, false));
+        if (this.wants.has(path) || !this.entries.has(path) || this.isTooLarge(path)) continue;
+        batch.push(this.want(path, false));
       }
+    } else if (batch.length < max && this.round.size > ROUND_NODES_MAX) {
+      // All was read once. Which ones are changed begins to show now.
+      this.round.clear();
     }
     for (const want of batch) {
       want.sent();
@@ -188,7 +205,9 @@ export class TreeStore {
         return true;
       case 'refused':
         this.refuse(path, read.error);
-        if (!want.hasNews) this.drop(path);
+        // No Stat says what the refusal knew of, and who writes there without end must not delay the rest.
+        if (!want.hasNews || want.isRefused) this.drop(path);
+        else want.isRefused = true;
         return true;
       case 'read':
         return this.applyValue(want, read.node, read.names);
@@ -205,7 +224,7 @@ export class TreeStore {
   /** Ends the round: the store is complete, and was shown. */
   shown(): void {
     this.sweepDone = this.sweeps;
-    this.round.clear();
+    this.endRound();
   }
 
   /** What is known of a node just now. */
@@ -230,6 +249,12 @@ export class TreeStore {
       if (refusal !== null) problems.push({ path, error: refusal });
     }
     return problems;
+  }
+
+  /** What was needed to end it is needed for the next one, too, or almost. */
+  private endRound(): void {
+    this.round.clear();
+    this.repeats = Math.max(0, Math.min(this.repeats, REPEATS_MAX) - 1);
   }
 
   private applyValue(want: Want, node: NodeData, names: readonly string[] | null): boolean {
@@ -279,6 +304,17 @@ export class TreeStore {
     const entry = this.entries.get(path);
     assert(entry !== undefined, `${path} is wanted and not known`);
     return entry;
+  }
+
+  /**
+   * An event of a node that is not known: a list that has not been seen yet has it. If there is none to
+   * come, then nobody was told when the node was made, or it is below one that could not be read: servers
+   * are silent on what must not be read, and on when it may be.
+   */
+  private search(path: string): void {
+    let above = parentPath(path);
+    while (above !== null && !this.entries.has(above)) above = parentPath(above);
+    if (above !== null && !this.isTooLarge(above)) this.want(above, true);
   }
 
   /** An entry that begins with an event: everything below it comes with events, too. */

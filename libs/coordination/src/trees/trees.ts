@@ -65,7 +65,7 @@ export interface CachedTree {
   readonly snapshot$: Observable<TreeSnapshot>;
   /**
    * One node of the tree, whenever its data changed, without waiting for the others; null while it does
-   * not exist. Errors with NoAuthError or whatever else keeps it from being read.
+   * not exist, and always outside of the tree, `depthMax` included. Errors with NoAuthError or whatever else keeps it from being read.
    */
   node$(path: string): Observable<NodeView | null>;
   /** A node's children with their data, out of {@link snapshot$}; null while it does not exist. */
@@ -198,6 +198,11 @@ class TreeHandle implements CachedTree {
         reject(new AbortedError(`load ${path}: the signal was aborted`, { ...facts, cause }));
       };
       if (signal?.aborted === true) return abort();
+      if (typeof deadlineMs !== 'number' || !(deadlineMs >= 0)) {
+        const given = String(deadlineMs);
+        const problem = `deadlineMs must be a number of milliseconds from 0 up, not ${given}`;
+        return reject(new InvalidArgumentError(`load ${path}: ${problem}`, facts));
+      }
       if (deadlineMs !== Infinity) {
         const late = `load ${path}: not within ${deadlineMs} ms (the client is ${zk.state.kind})`;
         const onLate = () => reject(new DeadlineExceededError(late, facts));

@@ -6,6 +6,8 @@ export class Want {
   /** Whether its children are asked for, too. */
   list = false;
   inFlight = false;
+  /** An answer said that it must not be read. */
+  isRefused = false;
   /** What the answer must show; anything older must be read again. */
   private mzxid = 0n;
   private pzxid = 0n;

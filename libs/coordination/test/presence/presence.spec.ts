@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
   DeadlineExceededError,
+  InvalidArgumentError,
   InvalidPathError,
   NoAuthError,
   Permission,
@@ -233,6 +234,80 @@ describe('T1, T5: a node that exists already', () => {
     expect(kinds).toEqual(['joining', 'conflict', 'joining', 'joined']);
   });
 
+  it('is said to be another’s once, however often that one changes it', async () => {
+    const other = await joined(bob);
+    const presence = join(ann);
+    await world.pass(200);
+    for (const text of ['1', '2', '3']) await world.in(bob, () => other.update(text));
+    await world.pass(200);
+    expect(kinds).toEqual(['joining', 'conflict']);
+    expect(ann.lines).toHaveLength(1);
+    await world.in(bob, () => other.leave());
+    await world.in(ann, () => presence.whenJoined());
+  });
+
+  it.each([1, 5, 9, 11, 15, 19])(
+    'is never written to if it is another’s (made %i ms before an update)',
+    async (ms) => {
+      const presence = await joined(ann);
+      await world.in(ann, () => presence.update('busy'));
+      const swap = world.begin(bob, () =>
+        Promise.all([
+          bob.zk.delete('/g/ann'),
+          bob.zk.create('/g/ann', 'foreign', { mode: 'ephemeral' }),
+        ]),
+      );
+      await world.pass(ms);
+      const update = world.begin(ann, () => presence.update('newer'));
+      await world.world.settle(swap);
+      await world.world.reach(() => presence.state.kind === 'conflict');
+      expect(await read()).toMatchObject({ text: 'foreign', owner: bob.zk.sessionId });
+      await world.in(bob, () => bob.zk.delete('/g/ann'));
+      await world.world.settle(update);
+      expect(await read()).toMatchObject({ text: 'newer', owner: ann.zk.sessionId });
+    },
+  );
+
+  it('is never written to if it came while there was no connection', async () => {
+    const presence = await joined(ann);
+    await world.in(ann, () => presence.update('busy'));
+    world.world.partition(['ann'], ['server']);
+    let update: Promise<void> | null = null;
+    ann.zk.state$.subscribe(({ kind }) => {
+      if (kind === 'reconnected') update = presence.update('newer');
+    });
+    await world.look((zk) => zk.delete('/g/ann'));
+    await world.in(bob, async () => {
+      await bob.zk.create('/g/ann', '', { mode: 'ephemeral' });
+      // The same version as that of ours.
+      await bob.zk.set('/g/ann', 'foreign');
+    });
+    resetAnn();
+    world.world.heal();
+    await world.world.reach(() => presence.state.kind === 'conflict');
+    expect(ann.zk.state.kind).toBe('reconnected');
+    expect((await read()).text).toBe('foreign');
+    await world.in(bob, () => bob.zk.delete('/g/ann'));
+    await world.world.settle(update!);
+  });
+
+  it('is not taken for ours if it was written to all the same: it looked like ours', async () => {
+    const presence = await joined(ann);
+    const swap = world.begin(bob, () =>
+      Promise.all([bob.zk.delete('/g/ann'), bob.zk.create('/g/ann', '', { mode: 'ephemeral' })]),
+    );
+    await world.pass(9);
+    let isWritten = false;
+    const update = world.begin(ann, () => presence.update('newer').then(() => (isWritten = true)));
+    await world.world.settle(swap);
+    await world.world.reach(() => presence.state.kind === 'conflict');
+    await world.pass(500);
+    expect(isWritten).toBe(false);
+    await world.in(bob, () => bob.zk.delete('/g/ann'));
+    await world.world.settle(update);
+    expect(await read()).toMatchObject({ text: 'newer', owner: ann.zk.sessionId });
+  });
+
   it('is waited for until its session ends, and left alone by who gives up', async () => {
     const eve = await world.connected('eve');
     await joined(eve);
@@ -261,6 +336,19 @@ describe('T8, T9, T23: leaving', () => {
     expect(ann.zk.state.kind).toBe('reconnected');
     await world.pass(1_000);
     expect((await read()).text).toBe('next');
+  });
+
+  it('after a create in doubt: believes a server only when that has caught up', async () => {
+    await world.look((zk) => zk.ensurePath('/g'));
+    const sync = jest.spyOn(ann.zk, 'sync');
+    const presence = join(ann);
+    await world.pass(15);
+    world.world.partition(['ann'], ['server']);
+    await world.world.reach(() => ann.zk.state.kind === 'suspended');
+    await world.in(ann, () => presence.leave());
+    world.world.heal();
+    await world.world.reach(() => world.port.tree.findText('/g/ann') === -1);
+    expect(sync).toHaveBeenCalledTimes(1);
   });
 
   it('while the create is on its way: nothing stays', async () => {
@@ -300,6 +388,37 @@ it('T18: what an old session answers late changes nothing in the new one', async
   await world.world.settle(Promise.all([update, newest]));
   await world.in(ann, () => presence.whenJoined());
   expect(await read()).toMatchObject({ text: 'newest', owner: ann.zk.sessionId });
+});
+
+describe('what the servers refuse', () => {
+  it('is said once, ends waits that would be for nothing, and is tried again', async () => {
+    const [{ id }] = READ_ACL as [(typeof READ_ACL)[number]];
+    await world.in(bob, () => bob.zk.create('/g', '', { acl: [{ perms: Permission.admin, id }] }));
+    const presence = join(ann);
+    const waiting = world.in(ann, () => presence.whenJoined());
+    await expect(waiting).rejects.toBeInstanceOf(NoAuthError);
+    await world.pass(3_000);
+    await expect(world.in(ann, () => presence.whenJoined())).rejects.toThrow('create /g/ann');
+    expect([kinds, ann.lines.length]).toEqual([['joining', 'joining'], 1]);
+    await world.in(bob, () => bob.zk.setAcl('/g', [{ perms: Permission.all, id }]));
+    await world.world.reach(() => presence.state.kind === 'joined');
+    await world.in(ann, () => presence.leave());
+  });
+
+  it('and what needs no server for that, at once', async () => {
+    const terms = { zk: ann.zk, path: '/g/ann', data: 'here' };
+    expect(() => join(ann, 'x'.repeat(2_000_000))).toThrow(RequestTooLargeError);
+    for (const acl of ['all', [], [null], [{ perms: 'all', id: READ_ACL[0]!.id }]]) {
+      expect(() => new Presence({ ...terms, acl: acl as never })).toThrow(InvalidArgumentError);
+    }
+    const presence = await joined(ann);
+    for (const waitMs of [NaN, -1, '5s' as never]) {
+      const waiting = world.in(ann, () => presence.whenJoined({ waitMs }));
+      await expect(waiting).rejects.toThrow('waitMs must be a number of milliseconds');
+    }
+    const odd = world.in(ann, () => presence.update(5 as never));
+    await expect(odd).rejects.toThrow('data must be a string');
+  });
 });
 
 it('ends with its client', async () => {

@@ -16,7 +16,7 @@ let receipts: Receipts;
 beforeEach(async () => {
   world = await RecipeWorld.start({ network: STEADY });
   ann = await world.connected('ann');
-  receipts = new Receipts(ann.zk, { directory: '/receipts', random: ann.process.random });
+  receipts = new Receipts(ann.zk, { directory: '/receipts' });
   await world.in(ann, () => ann.zk.create('/items'));
 });
 
@@ -33,6 +33,17 @@ it('gives the results of the transaction, without its own', async () => {
   expect(await put()).toHaveLength(1);
   // One ephemeral node serves one transaction after the other.
   expect(await world.children('/receipts')).toHaveLength(1);
+});
+
+it('draws its names as its client does', async () => {
+  const zk = new Proxy(ann.zk, {
+    get: (target, key): unknown =>
+      key === 'random' ? { bytes: () => Buffer.alloc(16, 7) } : Reflect.get(target, key, target),
+  });
+  receipts = new Receipts(zk, { directory: '/receipts' });
+  await put();
+  expect(await world.children('/receipts')).toEqual([`receipt-${'07'.repeat(16)}`]);
+  expect(ann.zk.random).toBe(ann.process.random);
 });
 
 it('applies a transaction once, wherever the connection breaks', async () => {
@@ -59,6 +70,19 @@ it('says unknown when the session ends before anybody could look', async () => {
   expect(await world.world.settle(putting)).toMatchObject({ outcome: 'unknown' });
   await put();
   expect(await world.children('/receipts')).toHaveLength(1);
+});
+
+it('says unknown when somebody has deleted the receipt', async () => {
+  await put();
+  const putting = rejection(world.begin(ann, () => receipts.commit(addItem)));
+  await world.pass(15);
+  world.world.fabric.resetBetween('ann', 'server');
+  world.world.partition(['ann'], ['server']);
+  const [receipt] = await world.children('/receipts');
+  await world.look((zk) => zk.delete(`/receipts/${receipt}`));
+  world.world.heal();
+  expect(await world.world.settle(putting)).toMatchObject({ outcome: 'unknown' });
+  expect(await items()).toHaveLength(2);
 });
 
 it('says unknown when its time is over, and not later', async () => {

@@ -134,6 +134,15 @@ class Wire {
   }
 }
 
+function nodeOf(
+  { data = '', mzxid = 1n }: { readonly data?: string; readonly mzxid?: bigint },
+  names: readonly string[] | null,
+  numChildren = names?.length ?? 0,
+): NodeRead {
+  const stat = { czxid: 1n, mzxid, pzxid: 1n, numChildren } as Stat;
+  return { kind: 'read', node: { data: Buffer.from(data), stat }, names };
+}
+
 function change(znodes: Map<string, Znode>, path: string, toggles: boolean, zxid: bigint) {
   const znode = znodes.get(path);
   const parent = parentPath(path)!;
@@ -218,5 +227,17 @@ describe('a tree in memory', () => {
     expect(after).not.toBe(before);
     expect(after?.children.get('a')).toBe(before?.children.get('a'));
     expect(after?.children.get('b')).not.toBe(before?.children.get('b'));
+  });
+
+  it('takes nothing older than it has, except in another history', () => {
+    const store = new TreeStore('/r', UNLIMITED);
+    const read = (mzxid: bigint) => {
+      store.sweep();
+      return store.take(1).map((want) => store.apply(want, nodeOf({ mzxid }, [])))[0];
+    };
+    expect([read(5n), read(3n), read(5n)]).toEqual([true, false, true]);
+    expect(store.peek('/r')).toMatchObject({ node: { stat: { mzxid: 5n } } });
+    store.forget();
+    expect(read(3n)).toBe(true);
   });
 });
