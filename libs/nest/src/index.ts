@@ -18,19 +18,19 @@ export { markedMethodOf, returnKindOf } from './methods/marked-method.js';
 export type { MarkedMethod, MethodDecoration, ReturnKind } from './methods/marked-method.js';
 export { Marks, requireOneObject } from './methods/marks.js';
 export type { FoundMark } from './methods/marks.js';
+export { ParameterMarks, placeArgument } from './methods/parameter-marks.js';
+export type { ParameterDecoration } from './methods/parameter-marks.js';
 export { parameterPlaces } from './methods/parameter-names.js';
 export type { ParameterPlace } from './methods/parameter-names.js';
 export { DEFAULT_MODULE, RunnerBinding } from './methods/runner-binding.js';
 export type { MethodRunner, RunnerBindingOptions, RunnerMark } from './methods/runner-binding.js';
-export { featureModule } from './modules/feature-module.js';
+export { shown } from './methods/shown.js';
+export { featureModule, featurePath } from './modules/feature-module.js';
 export type { Feature } from './modules/feature-module.js';
+export { misplacedExtras } from './modules/misplaced-extras.js';
+export type { RecipeExtras } from './modules/recipe-extras.js';
 export { recipeModule } from './modules/recipe-module.js';
-export type {
-  RecipeDefinition,
-  RecipeExtras,
-  RecipeModuleHost,
-  RecipePart,
-} from './modules/recipe-module.js';
+export type { RecipeDefinition, RecipeModuleHost, RecipePart } from './modules/recipe-module.js';
 export { RecipeSetup } from './modules/recipe-setup.js';
 export type { RecipeOptions, RecipeSetupFacts } from './modules/recipe-setup.js';
 export { RecipeSetupError } from './modules/recipe-setup-error.js';

@@ -168,6 +168,13 @@ describe('a hosted member', () => {
     expect(await answers(app.get(EnsembleTransport).address)).toBe(true);
   });
 
+  it('fails the start when its factory says what belongs beside it', async () => {
+    const useFactory = () => ({ dataDir: takedown.directory(), clientPort: 0, isGlobal: false });
+    await expect(started(EnsembleModule.forRootAsync({ useFactory }))).rejects.toThrow(
+      /^EnsembleModule: the factory returned \{ isGlobal: false \}, .*\(\{ isGlobal: false, useF/,
+    );
+  });
+
   it('fails the start when its port is taken, before it touches the data of who has it', async () => {
     const directory = takedown.directory();
     const first = await started(memberIn(directory));

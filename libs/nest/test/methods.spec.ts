@@ -10,6 +10,7 @@ import {
   dress,
   durationMs,
   durationOptionMs,
+  shown,
   markedMethodOf,
   originalOf,
   requireOneObject,
@@ -64,7 +65,26 @@ describe('durations', () => {
     expect(() => durationOptionMs('wait', '2 s', refuse)).toThrow(
       'wait must be milliseconds or a time such as "5s", not "2 s"',
     );
+    expect(() => durationOptionMs('wait', 5n, refuse)).toThrow('"5s", not 5n');
+    expect(() => durationOptionMs('wait', NaN, refuse)).toThrow('"5s", not NaN');
   });
+});
+
+it('what was given is shown on one line, cut where it is long, whatever it is', () => {
+  const circular: Record<string, unknown> = { text: 'a\nb' };
+  circular.self = circular;
+  expect(shown(circular)).toBe("<ref *1> { text: 'a\\nb', self: [Circular *1] }");
+  expect(['a"b', 5n, NaN, undefined, null, Symbol('s')].map(shown)).toEqual([
+    '"a\\"b"',
+    '5n',
+    'NaN',
+    'undefined',
+    'null',
+    'Symbol(s)',
+  ]);
+  expect(shown(() => 1)).toBe('[Function (anonymous)]');
+  expect(shown('x'.repeat(1_000_000)).length).toBeLessThan(250);
+  expect(shown(Array(1_000).fill('x'.repeat(50))).length).toBeLessThan(250);
 });
 
 describe('N1: a method in the place of another', () => {

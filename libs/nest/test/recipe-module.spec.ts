@@ -172,6 +172,12 @@ describe('the module of a recipe', () => {
     expect(() => app.get(Bells)).toThrow();
   });
 
+  it('may be told by its factory what stands beside it, too', async () => {
+    const useFactory = () => ({ name: 'night', connection: undefined, tune: 'soft' });
+    const app = await start([BellModule.forRootAsync({ name: 'night', useFactory })]);
+    expect(app.get<Bells>(bellsToken('night')).setup.name).toBe('night');
+  });
+
   it('takes options from a class with the method of the recipe', async () => {
     class Factory {
       createBellOptions(): BellOptions {
@@ -207,6 +213,49 @@ describe('the module of a recipe', () => {
       () => start([BellModule.forRootAsync({ useFactory: () => undefined as never })]),
       /must be an object, not undefined; does the factory return them/,
     ],
+    [
+      'with options that a factory returns as null',
+      () => start([BellModule.forRootAsync({ useFactory: () => null as never })]),
+      /must be an object, not null; does the factory return them/,
+    ],
+    [
+      'with a connection that a factory returns',
+      () =>
+        start([
+          BellModule.forRootAsync({
+            useFactory: () => Promise.resolve({ connection: 'audit', tune: 'soft' }),
+          }),
+        ]),
+      /^BellSetupError: BellModule "default": the factory returned \{ connection: "audit" \}, .* beside the factory: forRootAsync\(\{ connection: "audit", useFactory: \.\.\. \}\)$/,
+    ],
+    [
+      'with a connection that a factory returns, where there is no other',
+      () =>
+        start(
+          [BellModule.forRootAsync({ useFactory: () => ({ connection: 'audit' }) as BellOptions })],
+          [],
+          'audit',
+        ),
+      /the factory returned \{ connection: "audit" \}/,
+    ],
+    [
+      'with other extras that a factory returns',
+      () =>
+        start([
+          BellModule.forRootAsync({
+            name: 'night',
+            useFactory: () => ({ name: 'day', isGlobal: false, tune: 'soft' }) as BellOptions,
+          }),
+        ]),
+      /BellModule "night": the factory returned \{ name: "day", isGlobal: false \}, which/,
+    ],
+    ...([5, 'two\nlines', 'x'.repeat(1_001)] as string[]).map(
+      (identity): [string, () => Promise<unknown>, RegExp] => [
+        `with the identity ${JSON.stringify(identity).slice(0, 20)}`,
+        () => start([BellModule.forRoot({ identity })]),
+        /BellModule "default": identity must be one line of at most 1000 characters, not ["5]/,
+      ],
+    ),
     [
       'with an option that its parts refuse',
       () => start([BellModule.forRoot({ name: 'night', tune: '' })]),

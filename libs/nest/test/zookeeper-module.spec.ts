@@ -275,6 +275,17 @@ describe('the start fails with one sentence', () => {
     });
   });
 
+  it('for a name or a scope that its factory returns, where Nest would ignore them', async () => {
+    const useFactory = () => ({ servers: '127.0.0.1:1', name: 'audit', isGlobal: false });
+    const error = await failure(ZooKeeperModule.forRootAsync({ useFactory }));
+    expect(error).toBeInstanceOf(ZooKeeperSetupError);
+    expect((error as Error).message).toBe(
+      'ZooKeeperModule, connection "default": the factory returned { name: "audit", isGlobal: ' +
+        'false }, which must be known before it is called; write it beside the factory: ' +
+        'forRootAsync({ name: "audit", isGlobal: false, useFactory: ... })',
+    );
+  });
+
   it('for the bare class', async () => {
     expect(String(await failure(ZooKeeperModule))).toMatch(/import ZooKeeperModule\.forRoot\(/);
   });

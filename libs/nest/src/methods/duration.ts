@@ -1,3 +1,5 @@
+import { shown } from './shown.js';
+
 /** A time: a number of milliseconds, or a number with its unit, as in `'1.5s'`. */
 export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h'}`;
 
@@ -24,7 +26,5 @@ export function durationOptionMs(
   if (given === undefined) return undefined;
   const ms = durationMs(given);
   if (ms !== null) return ms;
-  return refuse(
-    `${name} must be milliseconds or a time such as "5s", not ${JSON.stringify(given)}`,
-  );
+  return refuse(`${name} must be milliseconds or a time such as "5s", not ${shown(given)}`);
 }

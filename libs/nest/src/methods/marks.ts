@@ -52,6 +52,11 @@ export class Marks<T> {
     marks.set(key, [value, ...(marks.get(key) ?? [])]);
   }
 
+  /** The marks on what a class itself defines under a name; the one that is read first comes first. */
+  own(prototype: object, key: string | symbol): readonly T[] {
+    return this.byPrototype.get(prototype)?.get(key) ?? [];
+  }
+
   /**
    * The marks of all providers and controllers. For `onModuleInit`, when the objects are there. An
    * object that stands under several tokens is found once.

@@ -8,6 +8,17 @@ export interface Feature<Client> {
 }
 
 /**
+ * The path of a feature that `forFeature` was given: as such, or beside its settings.
+ *
+ * @returns null: it has none, as callers without types can have it.
+ */
+export function featurePath(feature: unknown): string | null {
+  const path: unknown =
+    typeof feature === 'string' ? feature : Reflect.get(Object(feature), 'path');
+  return typeof path === 'string' ? path : null;
+}
+
+/**
  * The module that a recipe's `forFeature` returns: single objects of a recipe as providers. Imported
  * several times for the same object it provides the same, if the client keeps one for each name.
  *

@@ -9,18 +9,9 @@ import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import type { ZooKeeper } from '@aviary/client';
 import { DEFAULT_MODULE } from '../methods/runner-binding.js';
 import { getZooKeeperToken } from '../zookeeper/zookeeper.tokens.js';
+import type { RecipeExtras } from './recipe-extras.js';
 import type { RecipeSetupErrorClass } from './recipe-setup-error.js';
 import { RecipeSetup, type RecipeOptions } from './recipe-setup.js';
-
-/** What is said beside the options, since the module's shape depends on it. */
-export interface RecipeExtras {
-  /** This module, where an application has several of the recipe. Default: `default`. */
-  readonly name: string;
-  /** The name of the connection of `ZooKeeperModule`; unset: the default one. */
-  readonly connection: string | undefined;
-  /** Whether other modules have what it provides without importing it. Default: true. */
-  readonly isGlobal: boolean;
-}
 
 /** Something that a recipe's module provides, made once when the application starts. */
 export interface RecipePart<Options extends RecipeOptions> {
@@ -107,6 +98,8 @@ function withParts<Options extends RecipeOptions>(
   OPTIONS: symbol,
   SETUP: symbol,
 ): DynamicModule {
+  // Nest hands over the options of `forRoot`, too.
+  const extras: RecipeExtras = { name, connection, isGlobal };
   const setup: Provider = {
     provide: SETUP,
     inject: [OPTIONS, { token: getZooKeeperToken(connection), optional: true }, ModulesContainer],
@@ -114,8 +107,7 @@ function withParts<Options extends RecipeOptions>(
       options: Options | undefined,
       zk: ZooKeeper | undefined,
       modules: ModulesContainer,
-    ) =>
-      new RecipeSetup({ recipe, logContext, SetupError, name, connection, options, zk, modules }),
+    ) => new RecipeSetup({ recipe, logContext, SetupError, extras, options, zk, modules }),
   };
   const providers: Provider[] = [setup];
   const exported: (string | symbol | Type)[] = [];

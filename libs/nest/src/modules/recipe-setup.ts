@@ -5,11 +5,20 @@ import type { Log } from '@aviary/foundation';
 import { NestLog } from '../logging/nest-log.js';
 import { durationOptionMs } from '../methods/duration.js';
 import { DEFAULT_MODULE } from '../methods/runner-binding.js';
+import { shown } from '../methods/shown.js';
+import { misplacedExtras } from './misplaced-extras.js';
+import type { RecipeExtras } from './recipe-extras.js';
 import type { RecipeSetupErrorClass } from './recipe-setup-error.js';
+
+/** It stands in each node that a process makes, and is read with each look at a queue. */
+const IDENTITY_CHARACTERS_MAX = 1_000;
 
 /** Options that every recipe's module has. */
 export interface RecipeOptions {
-  /** Who this process is, for operators: one line in its nodes. Default: host name and process id. */
+  /**
+   * Who this process is, for operators: one line of at most 1,000 characters in its nodes. Default:
+   * host name and process id.
+   */
   readonly identity?: string | undefined;
   /** Where it reports. Default: Nest's logger. */
   readonly log?: Log | undefined;
@@ -20,8 +29,7 @@ export interface RecipeSetupFacts<Options> {
   readonly recipe: string;
   readonly logContext: string;
   readonly SetupError: RecipeSetupErrorClass;
-  readonly name: string;
-  readonly connection: string | undefined;
+  readonly extras: RecipeExtras;
   readonly options: Options | undefined;
   readonly zk: ZooKeeper | undefined;
   readonly modules: ModulesContainer;
@@ -43,19 +51,24 @@ export class RecipeSetup<Options extends RecipeOptions = RecipeOptions> {
   readonly identity: string;
   private readonly facts: RecipeSetupFacts<Options>;
 
-  /** @throws `SetupError`: no connection, or no options. */
+  /** @throws `SetupError`: no connection, no options, extras among them, or an identity that is none. */
   constructor(facts: RecipeSetupFacts<Options>) {
-    const { recipe, logContext, name, connection, options, zk } = facts;
+    const { recipe, logContext, extras, options, zk } = facts;
+    const { name, connection } = extras;
     this.facts = facts;
     this.moduleClass = `${recipe}Module`;
     this.name = name;
+    // Before all else: a connection that is missing may be the one that was meant here.
+    const misplaced = misplacedExtras(options, extras);
+    if (misplaced !== null) throw this.error(`: ${misplaced}`);
     if (zk === undefined) {
       const extra = connection === undefined ? '' : ` with the name "${connection}"`;
       throw this.error(` needs ZooKeeperModule.forRoot(...)${extra} in the imports`);
     }
-    if (typeof options !== 'object') {
+    // From callers without types it could also be null.
+    if (typeof options !== 'object' || (options as unknown) === null) {
       throw this.error(
-        `: its options must be an object, not ${typeof options}; does the factory return them?`,
+        `: its options must be an object, not ${shown(options)}; does the factory return them?`,
       );
     }
     this.zk = zk;
@@ -63,6 +76,11 @@ export class RecipeSetup<Options extends RecipeOptions = RecipeOptions> {
     const context = name === DEFAULT_MODULE ? logContext : `${logContext}:${name}`;
     this.log = options.log ?? new NestLog(context);
     this.identity = options.identity ?? `${hostname()} ${process.pid}`;
+    if (isIdentity(this.identity)) return;
+    throw this.error(
+      `: identity must be one line of at most ${IDENTITY_CHARACTERS_MAX} characters, ` +
+        `not ${shown(this.identity)}`,
+    );
   }
 
   /** Ends the start. @throws `SetupError`, always: `LockModule "default": <problem>`. */
@@ -106,4 +124,9 @@ export class RecipeSetup<Options extends RecipeOptions = RecipeOptions> {
   private error(sentence: string, options?: ErrorOptions): Error {
     return new this.facts.SetupError(`${this.moduleClass} "${this.name}"${sentence}`, options);
   }
+}
+
+function isIdentity(given: unknown): boolean {
+  if (typeof given !== 'string' || given.length > IDENTITY_CHARACTERS_MAX) return false;
+  return !/[\r\n]/.test(given);
 }

@@ -3,6 +3,7 @@ import { ZooKeeper } from '@aviary/client';
 import { ZooKeeperHealthIndicator } from '../health/zookeeper-health.indicator.js';
 import { ManagedClient } from './managed-client.js';
 import { NestLog } from '../logging/nest-log.js';
+import { misplacedExtras } from '../modules/misplaced-extras.js';
 import type { ZooKeeperModuleOptions } from './zookeeper-options.js';
 import { ZooKeeperSetupError } from './zookeeper-setup-error.js';
 import { CONNECTION_NAME, DEFAULT_CONNECTION, getZooKeeperToken } from './zookeeper.tokens.js';
@@ -22,15 +23,17 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN: ZOOKEEPER_OPTIONS 
     .setExtras(EXTRAS, withConnection)
     .build();
 
-function withConnection(definition: DynamicModule, extras: typeof EXTRAS): DynamicModule {
-  const { name, isGlobal } = extras;
+function withConnection(definition: DynamicModule, given: typeof EXTRAS): DynamicModule {
+  const { name, isGlobal } = given;
+  // Nest hands over the options of `forRoot`, too.
+  const extras = { name, isGlobal };
   const token = getZooKeeperToken(name);
   const connection: Provider[] = [
     { provide: CONNECTION_NAME, useValue: name },
     {
       provide: token,
       inject: [ZOOKEEPER_OPTIONS],
-      useFactory: (options: ZooKeeperModuleOptions | undefined) => newClient(name, options),
+      useFactory: (options: ZooKeeperModuleOptions | undefined) => newClient(extras, options),
     },
     ZooKeeperHealthIndicator,
   ];
@@ -47,13 +50,16 @@ function withConnection(definition: DynamicModule, extras: typeof EXTRAS): Dynam
   };
 }
 
-function newClient(name: string, options: ZooKeeperModuleOptions | undefined): ZooKeeper {
+function newClient(extras: typeof EXTRAS, options: ZooKeeperModuleOptions | undefined): ZooKeeper {
+  const { name } = extras;
   if (typeof options !== 'object') {
     throw new ZooKeeperSetupError(
       name,
       `its options must be an object, not ${typeof options}; does the factory return them?`,
     );
   }
+  const misplaced = misplacedExtras(options, extras);
+  if (misplaced !== null) throw new ZooKeeperSetupError(name, misplaced);
   const context = name === DEFAULT_CONNECTION ? 'ZooKeeper' : `ZooKeeper:${name}`;
   try {
     return new ManagedClient({ ...options, log: options.log ?? new NestLog(context) });
