@@ -5,6 +5,7 @@ import { applicationOf } from '../../../test/recipes/nest-application.js';
 import {
   Barrier,
   BarrierModule,
+  BarrierSetupError,
   Barriers,
   DoubleBarrier,
   InjectBarrier,
@@ -115,11 +116,35 @@ describe('BarrierModule', () => {
     expect(await never).toMatchObject({ name: 'LeaseLostError', reason: 'shutdown' });
     expect(await world.world.settle(meeting)).toBe('done');
   });
+
+  it.each([
+    ['before the shutdown begins', 0],
+    ['while the shutdown waits for it', 400],
+  ])('does not wait for a round that is lost: %s', async (_when, afterMs) => {
+    const app = await application(ann);
+    const double = app.get(Migration).barriers.double('alone', 1);
+    const round = await world.in(ann, () => double.enter());
+    const lose = () => world.look((zk) => zk.delete(round.nodePath));
+    if (afterMs === 0) await lose();
+    await world.pass(100);
+    const startedMs = world.world.virtualMs;
+    const closing = world.begin(ann, () => app.close());
+    if (afterMs > 0) {
+      await world.pass(afterMs);
+      expect(round.lost).toBeNull();
+      await lose();
+    }
+    await world.world.settle(closing);
+    expect(round.lost).toBe('nodeDeleted');
+    expect(world.world.virtualMs - startedMs).toBeLessThan(afterMs + 600);
+    expect(world.port.tree.findText('/barriers/alone/ready')).toBe(-1);
+  });
 });
 
 describe('what stops the start', () => {
   it.each<[BarrierModuleOptions, RegExp]>([
     [{ root: 'a' }, /^BarrierModule "default": root: /],
+    [{ root: 5 as never }, /^BarrierModule "default": root: a path must be a string/],
     [{ drain: 'soon' as '1s' }, /^BarrierModule "default": drain must be milliseconds or a time/],
     [{ attemptMs: -1 }, /^BarrierModule "default": attemptMs must be/],
   ])('the options %j', async (options, message) => {
@@ -136,6 +161,45 @@ describe('what stops the start', () => {
       /barrier "a": jitter must be milliseconds or a time such as "5s", not "soon"/,
     );
   });
+
+  it.each<unknown>([{ barriers: 'deploy' }, { doubleBarriers: {} }, [undefined], undefined, null])(
+    'features that are not in lists: %j',
+    (given) => {
+      const problem = /^BarrierModule.forFeature takes lists, such as \{ barriers: \["deploy"\] \}/;
+      expect(setupError(() => BarrierModule.forFeature(given as never)).message).toMatch(problem);
+    },
+  );
+
+  it.each<[unknown, RegExp]>([
+    [{ barriers: [undefined] }, /takes a barrier as \{ path: "deploy" \}, not as undefined$/],
+    [
+      { barriers: [{ path: Symbol('a') }] },
+      /takes a barrier as .*, not as \{ path: Symbol\(a\) \}$/,
+    ],
+    [{ doubleBarriers: [null] }, /takes a double barrier as .*, quantity: 5 \}, not as null$/],
+    [{ doubleBarriers: ['migrate'] }, /takes a double barrier as .*, not as "migrate"$/],
+  ])('a feature without a path: %j', (given, problem) => {
+    expect(setupError(() => BarrierModule.forFeature(given as never)).message).toMatch(problem);
+  });
+
+  it.each([['barriers'], ['doubleBarriers']])('%s on a path that is none', async (list) => {
+    for (const path of ['', '/', 'a//b', '../a']) {
+      const bad = BarrierModule.forFeature({ [list]: [{ path, quantity: 1 }] });
+      const refused = await failure(application(ann, {}, [features, bad]));
+      expect(refused).toBeInstanceOf(BarrierSetupError);
+      expect(String(refused)).toMatch(/: BarrierModule.forFeature: .*(path|root)/);
+    }
+  });
+
+  function setupError(make: () => unknown): BarrierSetupError {
+    try {
+      make();
+    } catch (error) {
+      if (error instanceof BarrierSetupError) return error;
+      throw error;
+    }
+    throw new Error('nothing was thrown');
+  }
 
   it('the class instead of the module', async () => {
     const imports = [BarrierModule];

@@ -61,6 +61,21 @@ describe('a barrier', () => {
     await world.world.settle(waiting);
   });
 
+  it('is raised and lowered across the ends of sessions', async () => {
+    for (const isRaised of [true, false]) {
+      for (const afterMs of [0, 5, 15, 25]) {
+        const call = () => (isRaised ? barrierOf(ann).raise() : barrierOf(ann).lower());
+        const calling = world.begin(ann, call);
+        await world.pass(afterMs);
+        world.world.partition(['ann'], ['server']);
+        await world.pass(3 * SESSION_TIMEOUT_MS);
+        world.world.heal();
+        await world.world.settle(calling);
+        expect((await world.look((zk) => zk.exists(PATH))) !== null).toBe(isRaised);
+      }
+    }
+  });
+
   it('is waited for as long as is said', async () => {
     await raise(ann);
     const startedMs = world.world.virtualMs;
@@ -145,5 +160,8 @@ describe('what is refused', () => {
     expect(() => new Barriers(ann.zk, { root: 'a' })).toThrow(/^root: /);
     const error = await failure(world.in(ann, () => barrierOf(ann).wait({ waitMs: -1 })));
     expect(error).toMatchObject({ name: 'InvalidArgumentError' });
+    const signal = new AbortController() as never;
+    const none = await failure(world.in(ann, () => barrierOf(ann).wait({ signal })));
+    expect(none).toMatchObject({ message: expect.stringMatching(/signal must be an AbortSignal/) });
   });
 });

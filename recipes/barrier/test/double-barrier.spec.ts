@@ -28,6 +28,8 @@ beforeEach(async () => {
 const leave = (service: Service, round: Round, options = {}) =>
   world.begin(service, () => round.leave(options));
 
+const reset = (name: string) => world.world.fabric.resetBetween(name, 'server');
+
 async function expectNothingLeft(): Promise<void> {
   await world.pass(100);
   expect(await world.inside(DIRECTORY)).toEqual([]);
@@ -124,6 +126,40 @@ describe('a double barrier', () => {
   });
 });
 
+describe('the number of a round', () => {
+  const meet = async () => {
+    const rounds = await world.world.settle(Promise.all(entering(world, [ann, bob], 2)));
+    await world.world.settle(Promise.all([leave(ann, rounds[0]!), leave(bob, rounds[1]!)]));
+    return rounds;
+  };
+
+  it('is that of all its members, and grows by one', async () => {
+    for (const number of [1, 2, 3]) {
+      expect((await meet()).map((round) => round.number)).toEqual([number, number]);
+    }
+  });
+
+  it('begins anew when the directory was removed, and the token does not', async () => {
+    const [first] = await meet();
+    await world.pass(5_000);
+    expect(await world.look((zk) => zk.exists(DIRECTORY))).toBeNull();
+    const [next] = await meet();
+    expect([first!.number, next!.number]).toEqual([1, 1]);
+    expect(next!.token).toBeGreaterThan(first!.token);
+  });
+
+  it('is none in a round that somebody else has opened, and not a wrong one later', async () => {
+    await meet();
+    const waiting = entering(world, [ann], 2);
+    await world.pass(200);
+    await world.look((zk) => zk.create(`${DIRECTORY}/ready`, '192.0.2.1'));
+    const theirs = await world.world.settle(waiting[0]!);
+    expect(theirs.number).toBeNull();
+    await world.world.settle(leave(ann, theirs));
+    expect((await meet()).map((round) => round.number)).toEqual([2, 2]);
+  });
+});
+
 describe('who gives up', () => {
   it('is counted no more', async () => {
     const [waiting] = entering(world, [ann], 2, { waitMs: 300 });
@@ -173,7 +209,44 @@ describe('who gives up', () => {
   });
 });
 
+describe('what is left when all give up', () => {
+  it('is nothing: the last one of a round that was abandoned deletes `ready`', async () => {
+    const rounds = await world.world.settle(Promise.all(entering(world, [ann, bob], 2)));
+    await world.in(ann, () => rounds[0]!.abandon());
+    expect(await world.inside(DIRECTORY)).toContain('ready');
+    reset('bob');
+    await world.in(bob, () => rounds[1]!.abandon());
+    await world.in(bob, () => bob.barriers.close());
+    await expectNothingLeft();
+  });
+
+  it.each([45, 55, 61, 65, 75, 85])('nor in the moment when it opens (%i ms)', async (afterMs) => {
+    const waiting = failure(entering(world, [ann], 1, { waitMs: afterMs })[0]!);
+    expect(await world.world.settle(waiting)).toMatchObject({ outcome: 'notApplied' });
+    await world.pass(200);
+    expect(await world.inside(DIRECTORY)).toEqual([]);
+  });
+});
+
 describe('run', () => {
+  it('refuses what it cannot do before it waits', async () => {
+    const barrier = ann.barriers.double('m', 2);
+    const late = failure(world.in(ann, () => barrier.run(() => 1, { leaveWaitMs: NaN })));
+    expect(await late).toMatchObject({
+      message: 'leaveWaitMs must be a number of milliseconds from 0 up, not NaN',
+    });
+    const none = failure(world.in(ann, () => barrier.run(undefined as never)));
+    expect(await none).toMatchObject({ name: 'InvalidArgumentError' });
+    expect(await world.inside(DIRECTORY)).toEqual([]);
+  });
+
+  it('ends with a body that leaves the round, or abandons it', async () => {
+    const barrier = ann.barriers.double('m', 1);
+    await world.in(ann, () => barrier.run((round) => round.leave()));
+    expect(await world.in(ann, () => barrier.run((round) => round.abandon()))).toBeUndefined();
+    await expectNothingLeft();
+  });
+
   it('abandons the round of a body that throws', async () => {
     const broken = failure(
       world.begin(ann, () =>
@@ -213,6 +286,26 @@ describe('run', () => {
     await world.pass(2 * SESSION_TIMEOUT_MS);
     await expectNothingLeft();
   });
+});
+
+it('stays inside, if it is to leave in a time that is none', async () => {
+  const [round] = await world.world.settle(Promise.all(entering(world, [ann], 1)));
+  const refused = failure(world.world.settle(leave(ann, round!, { waitMs: NaN })));
+  expect(await refused).toMatchObject({ name: 'InvalidArgumentError' });
+  expect(round!.isInside).toBe(true);
+  await world.world.settle(leave(ann, round!));
+  await expectNothingLeft();
+});
+
+it('drains for whoever asks', async () => {
+  const [round] = await world.world.settle(Promise.all(entering(world, [ann], 1)));
+  const startedMs = world.world.virtualMs;
+  const drained = world.begin(ann, () =>
+    Promise.all([ann.barriers.drain(5_000), ann.barriers.drain(5_000)]),
+  );
+  await world.world.settle(leave(ann, round!));
+  await world.world.settle(drained);
+  expect(world.world.virtualMs - startedMs).toBeLessThan(500);
 });
 
 it('shows who is inside', async () => {

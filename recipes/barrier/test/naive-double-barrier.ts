@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomUuid } from '@aviary/foundation';
 import { NoNodeError, NodeExistsError, type ZooKeeper } from '@aviary/client';
 
 /**
@@ -13,7 +13,7 @@ export class NaiveDoubleBarrier {
   ) {}
 
   async enter(): Promise<{ readonly token: bigint; leave(): Promise<void> }> {
-    const own = `${this.path}/${randomUUID()}`;
+    const own = `${this.path}/${randomUuid(this.zk.random)}`;
     const ready = `${this.path}/ready`;
     await this.zk.ensurePath(this.path);
     await this.zk.create(own, '', { mode: 'ephemeral' });

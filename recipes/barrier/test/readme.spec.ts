@@ -1,50 +1,30 @@
 import 'reflect-metadata';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as common from '@nestjs/common';
 import type { INestApplicationContext } from '@nestjs/common';
 import * as core from '@nestjs/core';
-import { Test } from '@nestjs/testing';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import * as client from '@aviary/client';
 import * as nest from '@aviary/nest';
 import * as barrier from '../src/index.js';
-import { readmeIn, runExample } from '../../../test/readme-examples.js';
+import { readmeIn } from '../../../test/readme-examples.js';
+import { readmeMember } from '../../../test/recipes/readme-member.js';
 
 const { text, examples } = readmeIn(join(import.meta.dirname, '..'));
 
 /** What the examples can import. */
 const packages = { ...common, ...core, ...client, ...nest, ...barrier };
 
-const silent = { log: () => undefined, warn: () => undefined, error: () => undefined };
-const dataDir = mkdtempSync(join(tmpdir(), 'aviary-barrier-'));
 const apps: INestApplicationContext[] = [];
-let member: INestApplicationContext;
-let servers: string;
-
-beforeAll(async () => {
-  const options = { dataDir, clientPort: 0, tickTimeMs: 500, preAllocBytes: 64 << 10 };
-  const imports = [nest.EnsembleModule.forRoot(options)];
-  const testing = await Test.createTestingModule({ imports }).setLogger(silent).compile();
-  member = await testing.init();
-  servers = member.get(nest.EnsembleTransport).address;
-});
+const member = readmeMember();
 
 afterEach(async () => {
   for (const app of apps.splice(0)) await app.close();
 });
 
-afterAll(async () => {
-  await member.close();
-  rmSync(dataDir, { recursive: true, force: true });
-});
-
 /** Runs an example against the member of this test. */
 function run<T>(example: string, result: string, around: object = {}): Promise<T> {
-  const body = `${example.replaceAll('localhost:2181', servers)}${result}`;
-  common.Logger.overrideLogger(false);
-  return runExample<T>(body, { ...packages, ...around });
+  return member.run<T>(example, result, { ...packages, ...around });
 }
 
 interface Migration {
@@ -59,6 +39,7 @@ describe('the README', () => {
   it('lets services migrate together', async () => {
     let atWork = 0;
     let most = 0;
+    const printed: unknown[][] = [];
     const migrate = async (_shard: number, { signal }: { signal: AbortSignal }) => {
       most = Math.max(most, ++atWork);
       // Neither goes on before the other has begun.
@@ -69,18 +50,22 @@ describe('the README', () => {
       run<{ app: INestApplicationContext; migration: Migration }>(
         examples[0]!,
         'return { app, migration: app.get(Migration) };',
-        { migrate },
+        { migrate, console: { log: (...words: unknown[]) => printed.push(words) } },
       );
     const [one, other] = await Promise.all([start(), start()]);
     apps.push(one.app, other.app);
     const tokens = await Promise.all([one.migration.run(1), other.migration.run(2)]);
     expect(tokens[0]).toBe(tokens[1]);
     expect(most).toBe(2);
+    expect(printed).toEqual([
+      ['round', 1],
+      ['round', 1],
+    ]);
   });
 
   it('meets by hand', async () => {
     await run(examples[1]!, '');
-    await using zk = new client.ZooKeeper({ servers });
+    await using zk = new client.ZooKeeper({ servers: member.servers });
     expect(String((await zk.get('/migrated')).data)).toBe('by a member');
     expect(await zk.exists('/barriers/deploy')).toBeNull();
   });

@@ -347,6 +347,33 @@ describe('a member that dies in the middle', () => {
   });
 });
 
+it('T4: a node that somebody has put in the place of ours is not ours', async () => {
+  const [waiting] = entering(world, [ann], 2);
+  await world.pass(200);
+  const [name] = await world.inside(DIRECTORY);
+  const path = `${DIRECTORY}/${name}`;
+  await world.look((zk) => zk.transaction().delete(path).create(path, 'theirs').commit());
+  await world.pass(300);
+  expect(await world.inside(DIRECTORY)).not.toContain(name);
+  const [round] = await world.world.settle(Promise.all([waiting!, entering(world, [bob], 2)[0]!]));
+  const { stat } = await world.look((zk) => zk.get(round.nodePath));
+  expect(stat.ephemeralOwner).toBe(ann.zk.sessionId);
+});
+
+it.each([-1, -2, -(2 ** 31)])(
+  'T20: a `ready` that was left goes, although the directory is at version %i',
+  async (version) => {
+    await world.look(async (zk) => {
+      await zk.ensurePath(DIRECTORY);
+      await zk.create(READY);
+    });
+    const left = await world.look((zk) => zk.exists(READY));
+    world.forgeVersion(DIRECTORY, version);
+    const [round] = await world.world.settle(Promise.all(entering(world, [ann], 1)));
+    expect(round!.token).toBeGreaterThan(left!.czxid);
+  },
+);
+
 it('T28: a member that somebody deleted is none, and comes again', async () => {
   const [waiting] = entering(world, [ann], 2);
   await world.pass(200);

@@ -7,9 +7,10 @@ import {
   type CallOptions,
   type ZooKeeper,
 } from '@aviary/client';
-import { Removals } from '@aviary/coordination';
+import { Removals, checkSignal } from '@aviary/coordination';
 import { BarriersClosedError } from './barrier-errors.js';
 import type { Round } from './round.js';
+import { sweepReady } from './stale-ready.js';
 import { Wait, type WaitOptions } from './wait.js';
 
 /** What a {@link BarrierHost} is made of. */
@@ -31,7 +32,8 @@ export class BarrierHost {
   readonly removals: Removals;
   /** The rounds that this process is inside of. */
   readonly rounds = new Set<Round>();
-  private onOutside: (() => void) | null = null;
+  private readonly sweeps = new Set<Promise<void>>();
+  private onOutside: (() => void)[] = [];
   private readonly terms: BarrierHostTerms;
   private readonly waits = new Map<Wait, string>();
   private isClosed = false;
@@ -52,7 +54,7 @@ export class BarrierHost {
     body: (wait: Wait) => Promise<T>,
   ): Promise<T> {
     const { waitMs, signal } = options;
-    checkMs('waitMs', waitMs);
+    checkWait(options);
     // What is inside may still leave.
     if (this.isClosed && operation !== 'leave') throw new BarriersClosedError(operation, path);
     const { zk, attemptMs } = this.terms;
@@ -78,26 +80,49 @@ export class BarrierHost {
     for (const wait of this.waits.keys()) wait.close();
   }
 
+  /**
+   * Deletes the `ready` of `path` once our member is `gone`, if it was the last one: who does not
+   * wait for the others does not see whether he is.
+   */
+  sweepAfter(gone: Promise<unknown> | null, path: string): void {
+    const sweep = Promise.resolve(gone)
+      .then(() => sweepReady(this.zk, path))
+      .finally(() => this.sweeps.delete(sweep));
+    this.sweeps.add(sweep);
+  }
+
+  /** When nothing of ours is at the servers any more. */
+  async whenAllGone(): Promise<void> {
+    await this.removals.whenAllGone();
+    await Promise.all(this.sweeps);
+  }
+
   /** Our node in this round is gone. */
   left(round: Round): void {
     this.rounds.delete(round);
     this.lookOutside();
   }
 
-  /** When we are inside of no round any more, and wait for nobody to leave one. */
+  /** A round of ours was lost: it is none to wait for. */
+  lost(): void {
+    this.lookOutside();
+  }
+
+  /** When all rounds are left or lost, and we wait for nobody to leave one. */
   async whenOutside(): Promise<void> {
     if (this.isOutside) return;
     await new Promise<void>((resolve) => {
-      this.onOutside = resolve;
+      this.onOutside.push(resolve);
     });
   }
 
   private get isOutside(): boolean {
-    return this.rounds.size === 0 && ![...this.waits.values()].includes('leave');
+    const isInside = [...this.rounds].some(({ lost }) => lost === null);
+    return !isInside && ![...this.waits.values()].includes('leave');
   }
 
   private lookOutside(): void {
-    if (this.isOutside) this.onOutside?.();
+    if (this.isOutside) for (const resolve of this.onOutside.splice(0)) resolve();
   }
 
   /** Makes the directory of `path` and what is missing above it, as containers. */
@@ -131,6 +156,12 @@ export function checkMs(name: string, value: number | undefined): void {
   throw new InvalidArgumentError(
     `${name} must be a number of milliseconds from 0 up, not ${String(value)}`,
   );
+}
+
+/** @throws {InvalidArgumentError} */
+export function checkWait({ waitMs, signal }: WaitOptions): void {
+  checkMs('waitMs', waitMs);
+  checkSignal(signal);
 }
 
 /** Resolves when `signal` aborts. The listener goes with the signal. */

@@ -1,4 +1,4 @@
-import { ConnectionLossError, NoNodeError, NodeExistsError } from '@aviary/client';
+import { CoordinationError, NoNodeError, NodeExistsError } from '@aviary/client';
 import type { BarrierHost } from './barrier-host.js';
 import type { Wait, WaitOptions } from './wait.js';
 
@@ -30,24 +30,28 @@ export class Barrier {
   }
 
   /**
-   * Raises the barrier, whatever happens to the connection meanwhile.
+   * Raises the barrier, whatever happens to connections and sessions meanwhile.
    *
    * @returns Whether it was this call; false: it was raised before. If the answer was lost, the
-   * call takes a barrier that it then finds raised for its own doing.
+   * call takes a barrier that it then finds raised for its own doing, and raises it once more if
+   * somebody has lowered it since.
    * @throws as {@link wait}, and refusals of the server.
    */
   raise(options: WaitOptions = {}): Promise<boolean> {
     return this.host.wait('raise', this.path, options, async (wait) => {
       const { zk, identity, acl } = this.host;
-      for (let isInDoubt = false; ;) {
+      let isInDoubt = false;
+      for (let isParentMissing = false; ;) {
         try {
+          if (isParentMissing) await this.host.ensureParent(this.path, wait.options);
           await zk.create(this.path, identity, { acl, ...wait.options });
           return true;
         } catch (error) {
           if (error instanceof NodeExistsError) return isInDoubt;
-          if (error instanceof NoNodeError) await this.host.ensureParent(this.path, wait.options);
-          else if (!(error instanceof ConnectionLossError)) throw error;
-          else isInDoubt ||= error.outcome === 'unknown';
+          isParentMissing = error instanceof NoNodeError;
+          if (isParentMissing) continue;
+          if (!this.host.isPassing(error, wait)) throw error;
+          isInDoubt ||= mayHaveApplied(error);
         }
       }
     });
@@ -75,9 +79,9 @@ export class Barrier {
           return true;
         } catch (error) {
           if (error instanceof NoNodeError) return true;
-          if (!(error instanceof ConnectionLossError)) throw error;
+          if (!this.host.isPassing(error, wait)) throw error;
           // What was committed behind the lost answer is seen after it.
-          if (error.outcome === 'unknown') await this.sync(wait);
+          if (mayHaveApplied(error)) await this.sync(wait);
         }
       }
     });
@@ -123,11 +127,17 @@ export class Barrier {
   }
 
   private async sync(wait: Wait): Promise<void> {
-    try {
-      await this.host.zk.sync(this.path, wait.options);
-    } catch (error) {
-      if (!(error instanceof ConnectionLossError)) throw error;
-      await this.sync(wait);
+    for (;;) {
+      try {
+        await this.host.zk.sync(this.path, wait.options);
+        return;
+      } catch (error) {
+        if (!this.host.isPassing(error, wait)) throw error;
+      }
     }
   }
+}
+
+function mayHaveApplied(error: unknown): boolean {
+  return error instanceof CoordinationError && error.outcome === 'unknown';
 }

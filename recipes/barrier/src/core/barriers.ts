@@ -16,7 +16,7 @@ export interface BarriersOptions {
   readonly acl?: readonly Acl[] | undefined;
   /** With `waitMs: 0`: the longest wait for the ensemble's answer. Default: 5,000. */
   readonly attemptMs?: number | undefined;
-  /** Draws the moments of `jitterMs`, from 0 up to 1. Default: `Math.random`. */
+  /** Draws the moments of `jitterMs`, from 0 up to 1. Default: out of the client's randomness. */
   readonly random?: (() => number) | undefined;
   /** Where leftovers are reported. Default: nowhere. */
   readonly log?: Log | undefined;
@@ -39,7 +39,7 @@ export class Barriers {
   /** @throws {InvalidPathError} `root` is not a path. @throws {InvalidArgumentError} */
   constructor(zk: ZooKeeper, options: BarriersOptions = {}) {
     const { root = '/', identity = `${process.pid}`, acl, attemptMs = 5_000 } = options;
-    const { random = Math.random, log = silentLog } = options;
+    const { random = () => zk.random.uint32() / 2 ** 32, log = silentLog } = options;
     const problem = pathProblem(root);
     if (problem !== null) throw new InvalidPathError(`root: ${problem}`);
     checkMs('attemptMs', attemptMs);
@@ -80,7 +80,7 @@ export class Barriers {
     this.host.stop();
   }
 
-  /** Waits until no round of this object goes on, at most `deadlineMs`. Never rejects. */
+  /** Waits until all rounds of this object are left or lost, at most `deadlineMs`. Never rejects. */
   async drain(deadlineMs: number): Promise<void> {
     await this.within(deadlineMs, this.host.whenOutside());
   }
@@ -96,7 +96,7 @@ export class Barriers {
       void round.abandon();
     }
     this.host.stopAll();
-    await this.within(deadlineMs, this.host.removals.whenAllGone());
+    await this.within(deadlineMs, this.host.whenAllGone());
   }
 
   private async within(deadlineMs: number, done: Promise<unknown>): Promise<void> {

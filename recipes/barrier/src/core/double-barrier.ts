@@ -1,7 +1,7 @@
 import { childPath } from '@aviary/foundation';
 import { InvalidArgumentError, NoNodeError } from '@aviary/client';
 import type { LeaseLostError } from '@aviary/coordination';
-import type { BarrierHost } from './barrier-host.js';
+import { checkMs, type BarrierHost } from './barrier-host.js';
 import { Entry } from './entry.js';
 import { READY, membersAmong } from './members.js';
 import type { Round } from './round.js';
@@ -78,9 +78,10 @@ export class DoubleBarrier {
 
   /**
    * Enters, runs `body`, and leaves together with all others. If `body` throws, the round is
-   * abandoned: the others do not wait for us, and we do not for them.
+   * abandoned: the others do not wait for us, and we do not for them. So it is if `body` abandons it.
    *
    * @returns What `body` returns.
+   * @throws {InvalidArgumentError} before anything is waited for.
    * @throws what {@link enter} throws, what `body` throws, what {@link Round.leave} throws.
    * @throws {LeaseLostError} Outcome `unknown`: the round was lost while `body` ran.
    */
@@ -88,11 +89,16 @@ export class DoubleBarrier {
     body: (round: Round) => T | PromiseLike<T>,
     { leaveWaitMs, ...options }: RunOptions = {},
   ): Promise<T> {
+    if (typeof body !== 'function') {
+      throw new InvalidArgumentError(`run ${this.path} takes a function that gets the round`);
+    }
+    checkMs('leaveWaitMs', leaveWaitMs);
     const round = await this.enter(options);
     try {
       const result = await body(round);
       const loss = lossOf(round);
       if (loss !== null) throw loss;
+      if (round.isAbandoned) return result;
       await round.leave({ ...options, waitMs: leaveWaitMs ?? options.waitMs });
       return result;
     } catch (error) {

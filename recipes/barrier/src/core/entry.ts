@@ -132,7 +132,7 @@ export class Entry {
       }
     } catch (error) {
       // Deleted in this turn, so that whatever the caller asks next comes after it.
-      void this.host.removals.remove(node);
+      this.host.sweepAfter(this.host.removals.remove(node), this.path);
       throw error;
     }
     // Only one place at a time: a second node of ours would count twice.
@@ -186,10 +186,13 @@ export class Entry {
     for (const asked of [reading, listing]) asked.catch(() => undefined);
     const { stat: ready, watch } = await watching;
     const own = await unlessGone(reading);
-    const names = (await unlessGone(listing))?.children ?? [];
-    if (own === null || !names.includes(nodeName(node.path))) return null;
+    const directory = await unlessGone(listing);
+    const names = directory?.children ?? [];
+    // A node that somebody has put in the place of ours is not ours.
+    const isOurs = own?.stat.czxid === node.stat.czxid && names.includes(nodeName(node.path));
+    if (own === null || directory === null || !isOurs) return null;
     const members = membersAmong(names);
-    if (ready !== null) return this.roundOf(node, ready);
+    if (ready !== null) return this.roundOf(node, ready, directory.stat);
     if (names.includes(READY)) return 'wait';
     if (members.length >= this.quantity) {
       await this.open(node, members, options);
@@ -204,10 +207,12 @@ export class Entry {
    * The round of this `ready`, if we belong to it. `wait`: it is not certain that our session
    * lives.
    */
-  private roundOf(node: ProtectedNode, ready: Stat): Round | null | 'wait' {
+  private roundOf(node: ProtectedNode, ready: Stat, directory: Stat): Round | null | 'wait' {
     if (ready.czxid < node.stat.czxid) return null;
     if (!this.host.zk.isSessionCertain(node.sessionId)) return 'wait';
-    return new Round(this.host, this.path, node, ready.czxid);
+    // Only ours write to the directory in the moment when they open a round.
+    const number = directory.mzxid === ready.czxid ? directory.version : null;
+    return new Round(this.host, this.path, node, { token: ready.czxid, number });
   }
 
   /** Opens a round with these members. If that does not work, the next look says why. */

@@ -1,10 +1,16 @@
 import { childPath } from '@aviary/foundation';
 import type { ProtectedNode, Transaction } from '@aviary/client';
 import { Lease, type LeaseLostError, type LossReason } from '@aviary/coordination';
-import type { BarrierHost } from './barrier-host.js';
+import { checkWait, type BarrierHost } from './barrier-host.js';
 import { Departure, type DepartingRound } from './departure.js';
 import { READY } from './members.js';
 import type { WaitOptions } from './wait.js';
+
+/** When a round opened, and which one it is. */
+export interface Opening {
+  readonly token: bigint;
+  readonly number: number | null;
+}
 
 /**
  * A round of a double barrier that we are inside of, from `enter` to {@link leave}.
@@ -24,18 +30,27 @@ export class Round implements AsyncDisposable {
    * rounds.
    */
   readonly token: bigint;
+  /**
+   * How many rounds of ours have opened since the directory was made, this one included: the same
+   * for all its members. It begins anew with 1 when the servers have removed the directory, as they
+   * do when it is empty for a while; {@link token} never does. null: a member of Curator or kazoo
+   * opened the round; they count none.
+   */
+  readonly number: number | null;
   private readonly host: BarrierHost;
   private readonly node: ProtectedNode;
   private readonly lease: Lease;
   private leaving: Promise<void> | null = null;
   private isLast = false;
+  private isDeparting = false;
 
   /** @internal Use `DoubleBarrier.enter`. The session must be certain. */
-  constructor(host: BarrierHost, path: string, node: ProtectedNode, token: bigint) {
+  constructor(host: BarrierHost, path: string, node: ProtectedNode, { token, number }: Opening) {
     this.host = host;
     this.path = path;
     this.nodePath = node.path;
     this.token = token;
+    this.number = number;
     this.node = node;
     this.lease = new Lease({
       zk: host.zk,
@@ -47,6 +62,7 @@ export class Round implements AsyncDisposable {
       remove: () => this.remove(),
       onReleased: () => host.left(this),
     });
+    this.signal.addEventListener('abort', () => host.lost(), { once: true });
     host.rounds.add(this);
   }
 
@@ -89,8 +105,10 @@ export class Round implements AsyncDisposable {
    * @throws {LeaseLostError} The round was lost before.
    * @throws {AbortedError} By `signal`. We are out, as after every error.
    * @throws {BarrierUnavailableError}
+   * @throws {InvalidArgumentError} Of the options; we are still inside.
    */
-  leave(options: WaitOptions = {}): Promise<void> {
+  async leave(options: WaitOptions = {}): Promise<void> {
+    checkWait(options);
     this.leaving ??= this.host.wait('leave', this.path, options, async (wait) => {
       try {
         await new Departure(this.host, wait, this.departing()).run();
@@ -98,7 +116,7 @@ export class Round implements AsyncDisposable {
         void this.lease.release();
       }
     });
-    return this.leaving;
+    await this.leaving;
   }
 
   /**
@@ -112,6 +130,11 @@ export class Round implements AsyncDisposable {
   /** As {@link abandon}, which does nothing after {@link leave}. For `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.abandon();
+  }
+
+  /** @internal Whether it was given up by {@link abandon}, and not lost. */
+  get isAbandoned(): boolean {
+    return this.leaving === null && this.lost === null && !this.isInside;
   }
 
   /** @internal Ends it from outside; the node stays until it is left or abandoned. */
@@ -133,6 +156,7 @@ export class Round implements AsyncDisposable {
       assertInside: () => this.lease.assertHeld(),
       goOut: (isLast: boolean) => {
         this.isLast = isLast;
+        this.isDeparting = true;
         return this.lease.release();
       },
     };
@@ -149,6 +173,8 @@ export class Round implements AsyncDisposable {
       // If it fails, ours goes all the same, and who looks next finds `ready` without members.
       both.catch(() => undefined);
     }
-    await removals.removeSoon(this.node);
+    const away = removals.removeSoon(this.node);
+    if (!this.isDeparting) this.host.sweepAfter(removals.whenGone([this.nodePath]), this.path);
+    await away;
   }
 }

@@ -1,13 +1,21 @@
 import { childPath } from '@aviary/foundation';
 import {
   BadVersionError,
+  ConnectionLossError,
   NoNodeError,
   NotEmptyError,
+  SessionExpiredError,
   TransactionFailedError,
   type CallOptions,
   type ZooKeeper,
 } from '@aviary/client';
-import { READY } from './members.js';
+import { READY, membersAmong } from './members.js';
+
+/** Where a count of 32 bits comes through after 2^32 - 1 rounds. Servers take it for any version. */
+const ANY_VERSION = -1;
+
+/** For what nobody waits for. */
+const FOREVER: CallOptions = { deadlineMs: Infinity };
 
 /**
  * Deletes the `ready` that a round left behind: all its members are gone, and the last of them had
@@ -21,6 +29,11 @@ export async function removeStaleReady(
   version: number,
   options: CallOptions,
 ): Promise<void> {
+  if (version === ANY_VERSION) {
+    // Nothing is compared with it. Written to, the directory has another one at the next look.
+    await zk.set(path, '', options);
+    return;
+  }
   try {
     await zk.transaction().check(path, { version }).delete(childPath(path, READY)).commit(options);
   } catch (error) {
@@ -31,5 +44,22 @@ export async function removeStaleReady(
       cause instanceof NoNodeError ||
       cause instanceof NotEmptyError;
     if (!isOver) throw error;
+  }
+}
+
+/**
+ * Deletes `ready`, if nobody is inside any more: as soon as there is a connection, until the client
+ * ends. Never rejects: what cannot be deleted opens nothing, and goes when somebody enters.
+ */
+export async function sweepReady(zk: ZooKeeper, path: string): Promise<void> {
+  for (;;) {
+    try {
+      const { children, stat } = await zk.children(path, FOREVER);
+      if (!children.includes(READY) || membersAmong(children).length > 0) return;
+      await removeStaleReady(zk, path, stat.version, FOREVER);
+    } catch (error) {
+      const mayPass = error instanceof ConnectionLossError || error instanceof SessionExpiredError;
+      if (!mayPass) return;
+    }
   }
 }

@@ -8,9 +8,20 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import { durationOptionMs, featureModule, type Feature, type RecipeSetup } from '@aviary/nest';
+import {
+  durationOptionMs,
+  featureModule,
+  shown,
+  type Feature,
+  type RecipeSetup,
+} from '@aviary/nest';
 import { Barriers } from '../core/barriers.js';
-import type { BarrierFeatures, BarrierModuleOptions } from './barrier-module-options.js';
+import type {
+  BarrierFeature,
+  BarrierFeatures,
+  BarrierModuleOptions,
+  DoubleBarrierFeature,
+} from './barrier-module-options.js';
 import { BarrierSetupError } from './barrier-setup-error.js';
 import { ConfigurableModuleClass, SETUP, type OPTIONS_TYPE } from './barrier.module-definition.js';
 import { getBarrierToken, getBarriersToken, getDoubleBarrierToken } from './barrier.tokens.js';
@@ -64,32 +75,22 @@ export class BarrierModule
    * Single barriers, for `@InjectBarrier()` and `@InjectDoubleBarrier()`.
    * `BarrierModule.forRoot(...)` must be in the imports, too.
    *
-   * @throws {BarrierSetupError} A jitter is no duration. A path or a quantity that is none stops
-   * the start.
+   * @throws {BarrierSetupError} What is no list; what has no path; a jitter that is no duration. A
+   * path or a quantity that is none stops the start.
    */
-  static forFeature({
-    barriers = [],
-    doubleBarriers = [],
-    module,
-  }: BarrierFeatures): DynamicModule {
-    const features: Feature<Barriers>[] = barriers.map((given) => {
-      const { path, jitter } = typeof given === 'string' ? { path: given } : given;
-      const refuse = (problem: string): never => {
-        throw new BarrierSetupError(`BarrierModule.forFeature, barrier "${path}": ${problem}`);
-      };
-      const jitterMs = durationOptionMs('jitter', jitter, refuse);
-      return {
-        token: getBarrierToken(path, module),
-        create: (client) => made(() => client.barrier(path, { jitterMs })),
-      };
-    });
-    for (const { path, quantity } of doubleBarriers) {
-      features.push({
-        token: getDoubleBarrierToken(path, module),
-        create: (client) => made(() => client.double(path, quantity)),
-      });
+  static forFeature(given: BarrierFeatures): DynamicModule {
+    // Callers without types can pass anything, such as one path.
+    const { barriers = [], doubleBarriers = [], module } = Object(given) as BarrierFeatures;
+    const isObject = Object(given) === given && !Array.isArray(given);
+    if (!isObject || !Array.isArray(barriers) || !Array.isArray(doubleBarriers)) {
+      throw new BarrierSetupError(
+        'BarrierModule.forFeature takes lists, such as { barriers: ["deploy"] }',
+      );
     }
-    return featureModule(BarrierFeatureModule, getBarriersToken(module), features);
+    return featureModule(BarrierFeatureModule, getBarriersToken(module), [
+      ...barriers.map((one: string | BarrierFeature) => barrierFeature(one, module)),
+      ...doubleBarriers.map((one: DoubleBarrierFeature) => doubleBarrierFeature(one, module)),
+    ]);
   }
 
   onModuleInit(): void {
@@ -111,6 +112,42 @@ export class BarrierModule
     const barriers: unknown = this.moduleRef.get(getBarriersToken(this.setup.name));
     return barriers instanceof Barriers ? barriers : null;
   }
+}
+
+/** @throws {BarrierSetupError} */
+function barrierFeature(
+  given: string | BarrierFeature,
+  module: string | undefined,
+): Feature<Barriers> {
+  const { path, jitter } = typeof given === 'string' ? { path: given } : withPath(given, 'barrier');
+  const jitterMs = durationOptionMs('jitter', jitter, (problem) => {
+    throw new BarrierSetupError(`BarrierModule.forFeature, barrier "${path}": ${problem}`);
+  });
+  return {
+    token: getBarrierToken(path, module),
+    create: (client) => made(() => client.barrier(path, { jitterMs })),
+  };
+}
+
+/** @throws {BarrierSetupError} */
+function doubleBarrierFeature(
+  given: DoubleBarrierFeature,
+  module: string | undefined,
+): Feature<Barriers> {
+  const { path, quantity } = withPath(given, 'double barrier');
+  return {
+    token: getDoubleBarrierToken(path, module),
+    create: (client) => made(() => client.double(path, quantity)),
+  };
+}
+
+/** @throws {BarrierSetupError} It has no path that could be its name. */
+function withPath<F extends { readonly path: string }>(feature: F, noun: string): F {
+  if (typeof (Object(feature) as F).path === 'string') return feature;
+  const example = noun === 'barrier' ? '{ path: "deploy" }' : '{ path: "migrate", quantity: 5 }';
+  throw new BarrierSetupError(
+    `BarrierModule.forFeature takes a ${noun} as ${example}, not as ${shown(feature)}`,
+  );
 }
 
 /** @throws {BarrierSetupError} with the message of what `make` throws. */
