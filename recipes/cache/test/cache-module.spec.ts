@@ -77,6 +77,8 @@ describe('CacheModule', () => {
     const failing = world.in(ann, () => application({ loadWithin: '1s' }));
     await expect(failing).rejects.toBeInstanceOf(CacheSetupError);
     await expect(failing).rejects.toThrow('loadWithin: 0 starts without');
+    await world.pass(1);
+    expect(ann.zk.watchCount).toBe(0);
     const app = await world.in(ann, () => application({ loadWithin: 0 }));
     expect(() => app.get(Shop).prices.get()).toThrow('holds nothing yet');
     world.world.heal();
@@ -91,7 +93,19 @@ describe('CacheModule', () => {
     await expect(bare).rejects.toThrow('import CacheModule.forRoot(...)');
     const twice = world.in(ann, () => application({}, [FEATURE, CacheModule.forRoot()]));
     await expect(twice).rejects.toThrow('is defined more than once');
+    for (const none of ['/prices', [null], [{ depthMax: 1 }]] as never[]) {
+      expect(() => CacheModule.forFeature(none)).toThrow(
+        "write CacheModule.forFeature(['/prices'])",
+      );
+    }
+    const doubled = () => CacheModule.forFeature(['/prices', { path: '/prices', depthMax: 1 }]);
+    expect(doubled).toThrow("@InjectCache('/prices') could mean either");
     const path = world.in(ann, () => application({}, [FEATURE, CacheModule.forFeature(['a//b'])]));
-    await expect(path).rejects.toThrow('a//b');
+    await expect(path).rejects.toBeInstanceOf(CacheSetupError);
+    await expect(path).rejects.toThrow('CacheModule.forFeature, "a//b": cache: ');
+    const limit = CacheModule.forFeature([{ path: 'a', depthMax: -1 }]);
+    const wrong = world.in(ann, () => application({}, [FEATURE, limit]));
+    await expect(wrong).rejects.toThrow(/^CacheModule\.forFeature, "a": .*depthMax/);
+    expect(() => CacheModule.forFeature([undefined as never])).toThrow(CacheSetupError);
   });
 });

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { CREATOR_ALL_ACL, DeadlineExceededError, InvalidPathError } from '@aviary/client';
 import { CacheNotLoadedError, Caches, type CacheChange } from '../src/index.js';
 import { RecipeWorld, STEADY, type Service } from '../../../test/recipes/recipe-world.js';
@@ -64,6 +64,10 @@ describe('a cache', () => {
       'created /shop/prices/nut ',
       'created /shop/prices/nut/wal 9',
     ]);
+    told.splice(0);
+    await write(bob.zk.transaction().delete('/shop/prices/nut/wal').delete('/shop/prices/nut'));
+    await world.pass(100);
+    expect(told).toEqual(['deleted /shop/prices/nut/wal 9', 'deleted /shop/prices/nut ']);
   });
 
   it('shows single nodes and directories by themselves', async () => {
@@ -90,9 +94,36 @@ describe('a cache', () => {
     await world.in(bob, () => bob.zk.set('/shop/prices/fig', '6'));
     await world.pass(100);
     expect(prices.problems).toMatchObject([{ path: '/shop/prices/secret' }]);
-    expect(ann.lines).toEqual([
-      expect.stringContaining('the cache of /shop/prices goes without /shop/prices/secret: '),
-    ]);
+    const line = expect.stringContaining(
+      'the cache of /shop/prices goes without /shop/prices/secret: ',
+    );
+    expect(ann.lines).toEqual([line]);
+    await world.in(cas, () => cas.zk.delete('/shop/prices/secret'));
+    await world.in(bob, () => bob.zk.create('/shop/prices/nut'));
+    await world.pass(100);
+    await world.in(cas, () => cas.zk.create('/shop/prices/secret', '', { acl }));
+    await world.in(bob, () => bob.zk.delete('/shop/prices/nut'));
+    await world.pass(100);
+    expect(ann.lines).toEqual([line, line]);
+  });
+
+  it('has a watch of its own inside of another one, and the server tells of each change once', async () => {
+    await ready('/shop');
+    const spies = [...world.port.connections].map((each) => jest.spyOn(each, 'notify'));
+    const told = async () => {
+      for (const spy of spies) spy.mockClear();
+      await world.in(bob, () => bob.zk.set('/shop/prices/fig', '6'));
+      await world.pass(100);
+      return spies.flatMap((spy) => spy.mock.calls).length;
+    };
+    expect(await told()).toBe(1);
+    const inner = await ready('prices');
+    expect(world.watchCount).toBe(2);
+    expect(await told()).toBe(1);
+    caches.tree('/shop').close();
+    await world.pass(100);
+    const { isStale } = inner;
+    expect([isStale, world.watchCount, await told()]).toEqual([false, 1, 1]);
   });
 
   it('does not wait for ever', async () => {

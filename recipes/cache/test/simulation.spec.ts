@@ -10,7 +10,7 @@ import {
 import { torment } from '../../../test/recipes/torment.js';
 import { Caches, type TreeSnapshot } from '../src/index.js';
 
-const SEEDS = Number(process.env.RECIPE_SEEDS ?? 5);
+const SEEDS = Number(process.env.RECIPE_SEEDS ?? 2);
 const FIRST_SEED = Number(process.env.SEED ?? 1);
 const TORMENT_MS = 8_000;
 /** On the slowest networks that are drawn: a connection, a read, and again where it breaks. */

@@ -16,7 +16,7 @@ export type CacheChange =
 
 /**
  * What became of `before`: children are deleted before their parents and created after them. What two
- * snapshots share is passed over, so it takes as long as there is difference.
+ * snapshots share is passed over: only directories with a difference in or below them are looked through.
  */
 export function changesBetween(
   before: TreeNode | null,

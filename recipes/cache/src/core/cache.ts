@@ -84,7 +84,8 @@ export class Cache {
   }
 
   /**
-   * A node as it is in {@link snapshot}; null: it does not exist.
+   * A node as it is in {@link snapshot}; null: it does not exist, is deeper than `depthMax`, or could
+   * not be read: see {@link problems}.
    *
    * @param path Absolute, or below the root of this cache.
    * @throws {CacheNotLoadedError} @throws {InvalidPathError}
@@ -100,7 +101,7 @@ export class Cache {
 
   /**
    * One node, as soon as its data changed, without waiting for a whole snapshot; null while it does not
-   * exist. Errors with NoAuthError or whatever else keeps it from being read.
+   * exist, and always if it is deeper than `depthMax`. Errors with NoAuthError or whatever else keeps it from being read.
    */
   node$(path: string = this.path): Observable<NodeView | null> {
     return this.tree.node$(this.pathOf(path));

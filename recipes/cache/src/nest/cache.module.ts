@@ -8,6 +8,8 @@ import {
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { featureModule, type RecipeSetup } from '@aviary/nest';
+import type { TreeOptions } from '@aviary/coordination';
+import type { Cache } from '../core/cache.js';
 import { Caches } from '../core/caches.js';
 import type { CacheFeature, CacheModuleOptions } from './cache-module-options.js';
 import { CacheSetupError } from './cache-setup-error.js';
@@ -15,6 +17,8 @@ import { ConfigurableModuleClass, SETUP, type OPTIONS_TYPE } from './cache.modul
 import { getCacheToken, getCachesToken } from './cache.tokens.js';
 
 const LOAD_MS_DEFAULT = 10_000;
+const FEATURE_PROBLEM =
+  "write CacheModule.forFeature(['/prices']), a list of paths, or of { path: '/prices', depthMax: 1 }";
 
 /** Caches that are injected by their paths. */
 @Module({})
@@ -59,13 +63,23 @@ export class CacheModule
    *
    * @param caches Their paths, or with limits: `{ path, depthMax }`.
    * @param name Of the `CacheModule` that is meant.
+   * @throws {CacheSetupError} It is no list of paths, or one stands there twice.
    */
   static forFeature(caches: readonly (string | CacheFeature)[], name?: string): DynamicModule {
-    const features = caches.map((cache) => {
-      const { path, ...limits } = typeof cache === 'string' ? { path: cache } : cache;
-      const create = (all: Caches) => all.tree(path, limits);
-      return { token: getCacheToken(path, name), create };
+    if (!Array.isArray(caches)) throw new CacheSetupError(FEATURE_PROBLEM);
+    const features = caches.map((cache: unknown) => {
+      const { path, ...limits } = featureOf(cache);
+      const create = (all: Caches) => made(all, path, limits);
+      return { path, token: getCacheToken(path, name), create };
     });
+    const paths = features.map(({ path }) => path);
+    const twice = paths.find((path, at) => paths.indexOf(path) !== at);
+    if (twice !== undefined) {
+      throw new CacheSetupError(
+        `CacheModule.forFeature: ${twice} stands there twice, and @InjectCache('${twice}') could mean ` +
+          'either; leave one out, or import it from a CacheModule of another name',
+      );
+    }
     return featureModule(CacheFeatureModule, getCachesToken(name), features);
   }
 
@@ -74,6 +88,8 @@ export class CacheModule
     const loading = this.caches()?.ready({ deadlineMs: this.loadMs || Infinity });
     if (this.loadMs > 0) {
       await loading?.catch((error: unknown) => {
+        // Nobody is told of the end of an application that has not started.
+        this.caches()?.close();
         const problem = error instanceof Error ? error.message : String(error);
         this.setup.refuse(`${problem}; loadWithin: 0 starts without`, { cause: error });
       });
@@ -92,4 +108,20 @@ export class CacheModule
     const caches: unknown = this.moduleRef.get(getCachesToken(this.setup.name));
     return caches instanceof Caches ? caches : null;
   }
+}
+
+/** @throws {CacheSetupError} Its path or a limit is none. */
+function made(all: Caches, path: string, limits: TreeOptions): Cache {
+  try {
+    return all.tree(path, limits);
+  } catch (cause) {
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    throw new CacheSetupError(`CacheModule.forFeature, "${path}": ${problem}`, { cause });
+  }
+}
+
+function featureOf(cache: unknown): CacheFeature {
+  const feature = typeof cache === 'string' ? { path: cache } : (cache as CacheFeature | null);
+  if (typeof feature?.path === 'string') return feature;
+  throw new CacheSetupError(FEATURE_PROBLEM);
 }
