@@ -130,7 +130,7 @@ describe('the start of an application stops', () => {
     ['wait', { wait: '5 s' }, /CounterModule "default": wait must be/],
     ['drain', { drain: -1 }, /CounterModule "default": drain must be/],
     ['tries', { tries: 0 }, /CounterModule "default": tries must be a whole number from 1 up/],
-    ['receipts', { receipts: '/' }, /"default": counter: the root cannot be a counter/],
+    ['receipts', { receipts: '/' }, /"default": receipts: it cannot be the root/],
   ])('with a wrong option: %s', async (_name, options, problem) => {
     expect(await failure(application(options))).toMatch(problem);
   });
@@ -138,9 +138,22 @@ describe('the start of an application stops', () => {
   it.each<[CounterFeature, RegExp]>([
     [{ path: 'a', kind: 'block', size: 0 }, /"a": a block has a whole number of ids from 1 up/],
     [{ path: 'a', kind: 'float' as never }, /"a": there is no kind "float" of counters, but int64/],
+    ['', /"": counter: the path must be a string, and not empty/],
+    [{ path: 'a', lockPath: '/' }, /"a": lockPath: it cannot be the root/],
     [{ path: 'a/..', kind: 'value' }, /"a\/\.\.": counter: a path must not have a component/],
   ])('with a wrong counter: %j', async (feature, problem) => {
     expect(await failure(application({}, [feature]))).toMatch(problem);
+  });
+
+  it('with what is no list of counters', () => {
+    expect(() => CounterModule.forFeature('orders' as never)).toThrow(
+      'CounterModule.forFeature takes a list, such as ["orders"]',
+    );
+    for (const none of [undefined, null, 5, { kind: 'int64' }]) {
+      const define = () => CounterModule.forFeature([none as never]);
+      expect(define).toThrow(CounterSetupError);
+      expect(define).toThrow(/CounterModule\.forFeature: .* is no counter: write its path/);
+    }
   });
 
   it('without a connection, without forRoot, and with two of one name', async () => {

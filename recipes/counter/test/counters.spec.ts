@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { DeadlineExceededError, InvalidArgumentError } from '@aviary/client';
 import fc from 'fast-check';
 import { Subscription } from 'rxjs';
 import { rejection } from '../../../test/rejection.js';
@@ -8,6 +9,7 @@ import {
   CounterOverflowError,
   CountersClosedError,
   type CounterChange,
+  type CounterClient,
 } from '../src/index.js';
 import { int32, int64 } from '../src/core/number-format.js';
 import { CounterWorld, STEADY, type Service } from './counter-world.js';
@@ -101,7 +103,33 @@ describe('a result that does not fit', () => {
   it('is refused before anything is asked if the argument does not fit', async () => {
     const tooWide = rejection(ann.counters.int64('a').set(INT64_MAX + 1n));
     expect(await tooWide).toBeInstanceOf(CounterOverflowError);
-    await expect(ann.counters.int32('a').add(1.5)).rejects.toThrow('counts whole numbers, not 1.5');
+  });
+
+  it.each<[string, (counters: CounterClient) => Promise<unknown>, string]>([
+    ['a fraction', (c) => c.int32('a').add(1.5), '32 bits counts whole numbers such as 1, not the'],
+    ['a bigint', (c) => c.int32('a').add(1n as never), 'such as 1, not the bigint 1'],
+    ['a number', (c) => c.int64('a').add(1 as never), 'bigint, such as 1n, not the number 1'],
+    ['text', (c) => c.int64('a').set('1' as never), 'such as 1n, not the string 1'],
+    ['nothing', (c) => c.int64('a').add(undefined as never), 'not the undefined undefined'],
+    ['a number to compare', (c) => c.int64('a').compareAndSet(0 as never, 1n), 'the number 0'],
+    ['a time that is none', (c) => c.int64('a').get({ waitMs: NaN }), 'waitMs must be a number'],
+    [
+      'a controller',
+      (c) => c.int64('a').add(1n, { signal: new AbortController() as never }),
+      'signal must be an AbortSignal, such as controller.signal',
+    ],
+    ['no bytes', (c) => c.value('a').set(null as never), 'a string or a Uint8Array, not null'],
+    [
+      'a promise of bytes',
+      (c) => c.value('a').update((() => Promise.resolve('x')) as never),
+      'a string or a Uint8Array, not [object Promise]',
+    ],
+  ])('is refused with what to write instead: %s', async (_, call, message) => {
+    const error = await rejection(world.in(ann, () => call(ann.counters)));
+    expect(error).toBeInstanceOf(InvalidArgumentError);
+    expect(error.message).toContain(message);
+    // The next one has its turn.
+    await world.in(ann, () => ann.counters.int64('a').add(1n, { waitMs: 100 }));
   });
 });
 
@@ -180,6 +208,22 @@ describe('many changes at the same time', () => {
     expect(world.watchCount).toBe(0);
   });
 
+  it('end as other calls do while somebody else has the lock', async () => {
+    const cas = world.service('cas', {}, { tries: 1 });
+    await world.look(async (zk) => {
+      await zk.ensurePath('/counters/a-lock');
+      await zk.create('/counters/a-lock/_c_theirs-lock-0000000000');
+    });
+    const add = (waitMs: number) => cas.counters.int64('a').add(1n, { waitMs });
+    const late = await rejection(world.in(cas, () => add(300)));
+    expect(late).toBeInstanceOf(DeadlineExceededError);
+    expect(late.message).toMatch(/^counter \/counters\/a: the counter lock .* within \d+ ms/);
+    const closed = rejection(world.begin(cas, () => add(60_000)));
+    await world.pass(200);
+    await world.in(cas, () => cas.counters.close());
+    expect(await closed).toBeInstanceOf(CountersClosedError);
+  });
+
   it('end with an error without a lock to take', async () => {
     const cas = world.service('cas', {}, { tries: 1 });
     const counter = cas.counters.int64('a', { lockPath: false });
@@ -219,6 +263,18 @@ describe('ids in blocks', () => {
     expect(block).toEqual({ first: 7n, last: 9n });
   });
 
+  it('are waited for as long as the caller says, whatever other calls take', async () => {
+    const cas = await world.connected('cas', {}, { waitMs: 500 });
+    const ids = cas.counters.block('ids', 3);
+    world.world.partition(['cas'], ['server']);
+    const soon = rejection(world.begin(cas, () => ids.next()));
+    const later = world.begin(cas, () => ids.next({ waitMs: 60_000 }));
+    await world.pass(2_000);
+    world.world.heal();
+    expect(await soon).toBeInstanceOf(DeadlineExceededError);
+    expect(await world.world.settle(later)).toBe(1n);
+  });
+
   it('of no size are refused', () => {
     expect(() => ann.counters.block('ids', 0)).toThrow('a whole number of ids from 1 up, not 0');
   });
@@ -244,6 +300,17 @@ describe('a shared value', () => {
     );
     expect(changed).toMatchObject({ succeeded: true, version: 2 });
     expect(String(await bytesAt('/counters/v'))).toBe('one!');
+  });
+
+  it('is written as it was given, whatever becomes of the caller’s bytes', async () => {
+    const value = ann.counters.value('v');
+    const bytes = Buffer.from('one');
+    await world.in(ann, () => {
+      const writing = value.set(bytes);
+      bytes.fill('x');
+      return writing;
+    });
+    expect(String(await bytesAt('/counters/v'))).toBe('one');
   });
 
   it('tells everybody its changes, over one watch', async () => {
@@ -293,6 +360,16 @@ describe('a call', () => {
     expect(world.world.virtualMs - startedMs).toBeLessThan(310);
   });
 
+  it('is refused at the end, if it has not had its turn; the one under way is waited for', async () => {
+    const counter = ann.counters.int64('a');
+    const first = world.begin(ann, () => counter.add(1n));
+    const second = rejection(world.begin(ann, () => counter.add(1n)));
+    await world.pass(5);
+    await world.in(ann, () => ann.counters.close());
+    expect(await first).toMatchObject({ value: 1n, ambiguous: false });
+    expect(await second).toBeInstanceOf(CountersClosedError);
+  });
+
   it('is refused after the end', async () => {
     await world.in(ann, () => ann.counters.int64('a').add(1n));
     expect(await world.children('/counters/_receipts')).toHaveLength(1);
@@ -304,8 +381,8 @@ describe('a call', () => {
 });
 
 it.each([
-  ['', 'must be a string, and not empty'],
-  ['/', 'the root cannot be a counter'],
+  ['', 'counter: the path must be a string, and not empty'],
+  ['/', 'counter: it cannot be the root'],
   ['a/../b', 'must not have a component ".."'],
 ])('refuses the path "%s"', (path, problem) => {
   expect(() => ann.counters.int64(path)).toThrow(problem);

@@ -105,9 +105,66 @@ describe('T19: a value that changed while there was no connection', () => {
   });
 });
 
-describe('T20: a version that has become negative', () => {
-  it.each([-1, -(2 ** 31)])('is compared with nothing (%i)', async (version) => {
+describe('T20: versions that come to the end of what 32 bits hold', () => {
+  const LAST = 2 ** 31 - 1;
+
+  it.each([LAST, -(2 ** 31), -3, -2])('go on beyond %i', async (version) => {
     world.forgeVersion('/counters/a', version);
+    const change = await world.in(ann, () => ann.counters.int64('a').add(1n));
+    expect(change).toMatchObject({ before: 1n, value: 2n, ambiguous: false, tries: 1 });
+  });
+
+  it.each([LAST, -(2 ** 31), -3, -2])(
+    'are told as the server has them after %i',
+    async (version) => {
+      world.forgeVersion('/counters/a', version);
+      for (const text of ['one', 'two']) {
+        const written = await world.in(ann, () => ann.counters.value('a').set(text));
+        const stat = await world.look((zk) => zk.exists('/counters/a'));
+        expect(written).toMatchObject({ succeeded: true, version: stat!.version });
+      }
+    },
+  );
+
+  it.each([-(2 ** 31), -2])('are compared: who is late tries again (%i)', async (version) => {
+    world.forgeVersion('/counters/a', version);
+    const cas = await world.connected('cas', {}, { receipts: false });
+    const adding = [ann, bob, cas].map((service) =>
+      world.begin(service, () => service.counters.int64('a').add(1n)),
+    );
+    const changes = await world.world.settle(Promise.all(adding));
+    expect(changes.map(({ value }) => value).sort()).toEqual([2n, 3n, 4n]);
+    expect(changes.some(({ tries }) => tries > 1)).toBe(true);
+  });
+
+  it.each<false | undefined>([false, undefined])(
+    'leave out the one that means any, on servers that do not (receipts: %p)',
+    async (receipts) => {
+      const cas = await world.connected('cas', {}, { receipts });
+      world.forgeVersion('/counters/a', -2);
+      // The server here goes from -2 to 0; who writes once more gets beyond on any.
+      const written = await world.in(cas, () => cas.counters.value('a').set('x'));
+      expect(written).toMatchObject({ version: 1, ambiguous: false });
+      expect(await world.look((zk) => zk.get('/counters/a'))).toMatchObject({
+        data: Buffer.from('x'),
+        stat: { version: 1 },
+      });
+    },
+  );
+
+  it.each([25, 29, 31, 35, 39])(
+    'are found out about at the end, too (reset after %i ms)',
+    async (afterMs) => {
+      world.forgeVersion('/counters/a', -2);
+      world.world.after(afterMs, () => world.reset(ann));
+      const change = await world.in(ann, () => ann.counters.int64('a').add(1n));
+      expect(change).toMatchObject({ value: 2n, ambiguous: false });
+      expect(await valueOf()).toBe(2n);
+    },
+  );
+
+  it('are compared with nothing at -1', async () => {
+    world.forgeVersion('/counters/a', -1);
     const error = await rejection(world.in(ann, () => ann.counters.int64('a').add(1n)));
     expect(error).toBeInstanceOf(VersionSpentError);
     expect(error).toMatchObject({ outcome: 'notApplied' });
@@ -117,12 +174,9 @@ describe('T20: a version that has become negative', () => {
       VersionSpentError,
     );
     expect(await valueOf()).toBe(1n);
-  });
-
-  it('the last one before it still counts', async () => {
-    world.forgeVersion('/counters/a', 2 ** 31 - 1);
-    const change = await world.in(ann, () => ann.counters.int64('a').add(1n));
-    expect(change.value).toBe(2n);
+    // What the error says to do.
+    await world.look((zk) => zk.set('/counters/a', seen.data));
+    expect(await world.in(ann, () => ann.counters.int64('a').add(1n))).toMatchObject({ value: 2n });
   });
 });
 
@@ -178,6 +232,20 @@ describe('T21: a change whose answer is lost', () => {
       expect(change.ambiguous).toBe(wasWritten);
       expect(change.cause === null).toBe(!wasWritten);
       expect(await valueOf()).toBe(2n);
+    });
+
+    it('is ambiguous if the node was made anew since, whatever its version is', async () => {
+      const cas = await world.connected('cas', {}, { receipts: false });
+      const adding = world.begin(cas, () => cas.counters.int64('a').add(1n));
+      await world.pass(35);
+      world.reset(cas);
+      world.world.partition(['cas'], ['server']);
+      await world.look((zk) =>
+        zk.transaction().delete('/counters/a').create('/counters/a').commit(),
+      );
+      world.world.heal();
+      expect(await world.world.settle(adding)).toMatchObject({ value: 2n, ambiguous: true });
+      expect(await valueOf()).toBe(0n);
     });
 
     it('is known not to be ours if the next write is another one', async () => {

@@ -1,5 +1,5 @@
 import { map, type Observable } from 'rxjs';
-import type { CoordinationError } from '@aviary/client';
+import { InvalidArgumentError, type CoordinationError } from '@aviary/client';
 import type { TimeLimits } from '@aviary/coordination';
 import { CounterOverflowError } from './counter-errors.js';
 import type { ExchangePlace, Exchanges } from './exchanges.js';
@@ -48,7 +48,8 @@ export class AtomicCounter<N extends bigint | number> {
    * Shared: all subscribers of this object stand on one watch. Replays the latest value. Values in between
    * may be skipped, the newest never is, also if it came while there was no connection, and
    * none is older than one before. Errors with {@link CounterFormatError} and refusals of
-   * the server; completes when the client is closed.
+   * the server, and can be subscribed to again: `value$.pipe(retry({ delay: 1_000 }))` goes on when that is
+   * set right. Completes when the client is closed.
    */
   readonly value$: Observable<N>;
   private readonly exchanges: Exchanges;
@@ -75,6 +76,7 @@ export class AtomicCounter<N extends bigint | number> {
    * Adds `delta`, which may be negative.
    *
    * @throws {CounterOverflowError} The sum does not fit.
+   * @throws {InvalidArgumentError} It is no whole number, or of the wrong type.
    * @throws {CounterContendedError} Others were faster, each time.
    * @throws {VersionSpentError} @throws {CounterFormatError} @throws {CountersClosedError}
    * @throws {DeadlineExceededError} @throws {AbortedError} and others of the client: in every case
@@ -97,6 +99,7 @@ export class AtomicCounter<N extends bigint | number> {
    * @throws as {@link add}.
    */
   async compareAndSet(expected: N, value: N, limits: TimeLimits = {}): Promise<CounterExchange<N>> {
+    this.assertCounts(expected);
     this.assertFits(value);
     const change = await this.change(limits, (before) => (before === expected ? value : null));
     return { ...change, succeeded: change.before === expected };
@@ -135,9 +138,19 @@ export class AtomicCounter<N extends bigint | number> {
 
   private assertFits(value: N): void {
     if (this.format.fits(value)) return;
-    if (typeof value === 'number' && !Number.isInteger(value)) {
-      throw new TypeError(`${this.path}: a counter counts whole numbers, not ${value}`);
-    }
+    this.assertCounts(value);
     throw new CounterOverflowError(this.path, 0n, BigInt(value), this.format.bits);
+  }
+
+  /** For callers without types: 1 and 1n are easily confused. */
+  private assertCounts(value: unknown): void {
+    const { bits, one } = this.format;
+    const type = typeof one;
+    if (typeof value === type && (type === 'bigint' || Number.isInteger(value))) return;
+    const such = type === 'bigint' ? 'of type bigint, such as 1n' : 'such as 1';
+    throw new InvalidArgumentError(
+      `${this.path}: a counter of ${bits} bits counts whole numbers ${such}, ` +
+        `not the ${typeof value} ${String(value)}`,
+    );
   }
 }

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, InvalidPathError, type Acl, type ZooKeeper } from '@aviary/client';
 import { childPath, pathProblem, silentLog, type Log, type Random } from '@aviary/foundation';
-import { Receipts, Removals, systemRandom } from '@aviary/coordination';
+import { Receipts, Removals } from '@aviary/coordination';
 import { AtomicCounter } from './atomic-counter.js';
 import { Exchanges, type ExchangePlace } from './exchanges.js';
 import { IdBlocks } from './id-blocks.js';
@@ -29,7 +29,7 @@ export interface CounterClientOptions {
   readonly receipts?: string | false | undefined;
   /** Where leftovers are reported. Default: nowhere. */
   readonly log?: Log | undefined;
-  /** For pauses and ids. Default: that of the machine. */
+  /** For pauses and ids. Default: that of the client. */
   readonly random?: Random | undefined;
 }
 
@@ -60,7 +60,7 @@ export class CounterClient {
   /** @throws {InvalidPathError} `root` is not a path. @throws {InvalidArgumentError} */
   constructor(zk: ZooKeeper, options: CounterClientOptions = {}) {
     const { root = '/', identity = `${process.pid}`, acl, log = silentLog } = options;
-    const { waitMs = WAIT_MS_DEFAULT, tries = TRIES_DEFAULT, random = systemRandom } = options;
+    const { waitMs = WAIT_MS_DEFAULT, tries = TRIES_DEFAULT, random = zk.random } = options;
     const problem = pathProblem(root);
     if (problem !== null) throw new InvalidPathError(`root: ${problem}`);
     if (typeof waitMs !== 'number' || !(waitMs >= 0)) {
@@ -77,7 +77,7 @@ export class CounterClient {
     this.receipts =
       receipts === false
         ? null
-        : new Receipts(zk, { directory: this.pathOf(receipts), acl, random, log });
+        : new Receipts(zk, { directory: this.placed('receipts', receipts), acl, random, log });
     const { receipts: written, removals } = this;
     const terms = { zk, acl, identity, removals, random, log, tries, waitMs };
     this.exchanges = new Exchanges({ ...terms, receipts: written });
@@ -112,13 +112,7 @@ export class CounterClient {
 
   /** The path of a counter as the client of the ensemble knows it. @throws {InvalidPathError} */
   pathOf(path: string): string {
-    if (typeof path !== 'string' || path === '') {
-      throw new InvalidPathError('the path of a counter must be a string, and not empty');
-    }
-    const absolute = path.startsWith('/') ? path : childPath(this.root, path);
-    const problem = absolute === '/' ? 'the root cannot be a counter' : pathProblem(absolute);
-    if (problem !== null) throw new InvalidPathError(`counter: ${problem}`, { path });
-    return absolute;
+    return this.placed('counter', path);
   }
 
   /**
@@ -136,6 +130,20 @@ export class CounterClient {
   private placeOf(path: string, settings: CounterSettings): ExchangePlace {
     const absolute = this.pathOf(path);
     const { lockPath = `${absolute}-lock` } = settings;
-    return { path: absolute, lockPath: lockPath === false ? null : this.pathOf(lockPath) };
+    return {
+      path: absolute,
+      lockPath: lockPath === false ? null : this.placed('lockPath', lockPath),
+    };
+  }
+
+  /** @throws {InvalidPathError} which says what was to stand there. */
+  private placed(what: string, path: string): string {
+    if (typeof path !== 'string' || path === '') {
+      throw new InvalidPathError(`${what}: the path must be a string, and not empty`);
+    }
+    const absolute = path.startsWith('/') ? path : childPath(this.root, path);
+    const problem = absolute === '/' ? 'it cannot be the root' : pathProblem(absolute);
+    if (problem !== null) throw new InvalidPathError(`${what}: ${problem}`, { path });
+    return absolute;
   }
 }

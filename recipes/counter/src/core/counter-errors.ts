@@ -41,14 +41,15 @@ export class CounterContendedError extends CoordinationError {
 }
 
 /**
- * The version of the node has passed 2^31 - 1 and is negative. ZooKeeper takes -1 for "any version", so
- * to compare with it would overwrite what others wrote. Nothing was written.
+ * The version of the node is -1, as it may be after 2^32 - 1 changes of other clients. ZooKeeper
+ * takes -1 for "any version", so to compare with it would overwrite what others wrote. Nothing was
+ * written.
  */
 export class VersionSpentError extends CoordinationError {
-  constructor(path: string, version: number) {
+  constructor(path: string) {
     super(
-      `the counter ${path} is at version ${version}, with which nothing can be compared any more: ` +
-        'delete the node and create it anew with its value, while nobody counts',
+      `the counter ${path} is at version -1, with which nothing can be compared: ` +
+        'write its bytes once more without a version, while nobody counts',
       { outcome: 'notApplied', operation: 'counter', path },
     );
   }

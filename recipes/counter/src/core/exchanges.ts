@@ -1,5 +1,6 @@
 import {
   ConnectionLossError,
+  DeadlineExceededError,
   SessionExpiredError,
   type Acl,
   type CoordinationError,
@@ -65,8 +66,8 @@ export interface Change {
   readonly seen: Seen;
   /** What was written, or may have been; null: nothing was to be written. */
   readonly data: Buffer | null;
-  /** The version of the node that is or would be ours. */
-  readonly version: number;
+  /** The version of the node that is or would be ours; null: nobody knows, or there is none. */
+  readonly version: number | null;
   /** Why nobody knows whether it was written; null: it was. */
   readonly ambiguity: CoordinationError | null;
   readonly tries: number;
@@ -128,7 +129,7 @@ export class Exchanges {
       const first = await this.tryOften({ path, firstTry: 1, gatePath: lockPath }, limit, decide);
       if (first !== null) return first;
       if (lockPath === null) throw new CounterContendedError(path, tries);
-      const lease = await this.promote(lockPath, limit);
+      const lease = await this.promote(path, lockPath, limit);
       try {
         const terms = { path, firstTry: tries + 1, gatePath: null };
         const second = await this.tryOften(terms, limit, decide);
@@ -161,13 +162,12 @@ export class Exchanges {
       limit.assertLeft('counter', path);
       const [seen, isQueued] = await this.look(node, gatePath, at > 0, limit);
       if (isQueued) return null;
-      const version = seen === null ? 0 : seen.stat.version + 1;
       const data = decide(seen);
-      if (data === null) return { seen, data, version: version - 1, ambiguity: null, tries };
+      if (data === null) return { seen, data, version: null, ambiguity: null, tries };
       const exchange = await node.exchange(seen, data, limit);
-      if (exchange.outcome === 'applied') return { seen, data, version, ambiguity: null, tries };
-      if (exchange.outcome === 'ambiguous') {
-        return { seen, data, version, ambiguity: exchange.cause, tries };
+      if (exchange.outcome !== 'conflict') {
+        const ambiguity = exchange.outcome === 'ambiguous' ? exchange.cause : null;
+        return { seen, data, version: exchange.version, ambiguity, tries };
       }
       const pauseMs = backoffMs(at + 1, { firstMs: FIRST_PAUSE_MS, maxMs: PAUSE_MS_MAX, random });
       await pause(zk.clock, Math.min(pauseMs, limit.restMs), limit.signal);
@@ -201,9 +201,10 @@ export class Exchanges {
     }
   }
 
-  private async promote(lockPath: string, limit: TimeLimit): Promise<Lease> {
+  private async promote(path: string, lockPath: string, limit: TimeLimit): Promise<Lease> {
     const { zk, acl, identity, removals, log } = this.terms;
-    const { restMs, signal } = limit;
+    const { signal } = limit;
+    const restMs = Math.ceil(limit.restMs);
     const attempt = new Acquisition({
       zk,
       noun: 'counter lock',
@@ -226,6 +227,8 @@ export class Exchanges {
     this.closing.signal.addEventListener('abort', onClose, { once: true });
     try {
       return await attempt.run();
+    } catch (error) {
+      throw lockFailure(path, error);
     } finally {
       this.closing.signal.removeEventListener('abort', onClose);
     }
@@ -234,4 +237,16 @@ export class Exchanges {
   private assertOpen(path: string): void {
     if (this.closing.signal.aborted) throw new CountersClosedError(path);
   }
+}
+
+/** What the caller of a counter is told, who did not ask for a lock. */
+function lockFailure(path: string, error: unknown): unknown {
+  if (error instanceof ShuttingDownError) return new CountersClosedError(path);
+  const isLate =
+    error instanceof BusyError ||
+    error instanceof WaitTimeoutError ||
+    error instanceof UnavailableError;
+  if (!isLate) return error;
+  const facts = { outcome: 'notApplied', operation: 'counter', path, cause: error } as const;
+  return new DeadlineExceededError(`counter ${path}: ${error.message}`, facts);
 }

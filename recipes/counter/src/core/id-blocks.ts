@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '@aviary/client';
+import { DeadlineExceededError, InvalidArgumentError } from '@aviary/client';
 import type { TimeLimits } from '@aviary/coordination';
 import type { AtomicCounter } from './atomic-counter.js';
 import type { Exchanges } from './exchanges.js';
@@ -51,7 +51,11 @@ export class IdBlocks {
     while (this.left === 0) {
       // One block serves all who wait; the limits of each are for himself.
       this.refilling ??= this.refill().finally(() => (this.refilling = null));
-      await limit.race(this.refilling);
+      try {
+        await limit.race(this.refilling);
+      } catch (error) {
+        if (!(error instanceof DeadlineExceededError) || limit.isOver) throw error;
+      }
       limit.assertLeft('next', this.path);
     }
     return this.nextId++;

@@ -3,6 +3,7 @@ import { CounterFormatError, CounterOverflowError } from './counter-errors.js';
 /** How a counter keeps its number in the node, and what fits. */
 export interface NumberFormat<N extends bigint | number> {
   readonly bits: number;
+  readonly one: N;
   /** @throws {CounterFormatError} */
   read(data: Buffer, path: string): N;
   write(value: N): Buffer;
@@ -18,6 +19,7 @@ const INT32_MAX = 2 ** 31 - 1;
 /** Eight bytes, most significant first, signed: Curator's `DistributedAtomicLong`. Empty: 0. */
 export const int64: NumberFormat<bigint> = {
   bits: 64,
+  one: 1n,
   read: (data, path) => {
     if (data.length === 0) return 0n;
     if (data.length === 8) return data.readBigInt64BE();
@@ -42,6 +44,7 @@ export const int64: NumberFormat<bigint> = {
  */
 export const int32: NumberFormat<number> = {
   bits: 32,
+  one: 1,
   read: (data, path) => {
     if (data.length === 0) return 0;
     if (data.length === 4) return data.readInt32BE();

@@ -1,5 +1,5 @@
 import { map, type Observable } from 'rxjs';
-import type { CoordinationError } from '@aviary/client';
+import { InvalidArgumentError, type CoordinationError } from '@aviary/client';
 import type { TimeLimits } from '@aviary/coordination';
 import type { ExchangePlace, Exchanges } from './exchanges.js';
 import { sharedView } from './shared-view.js';
@@ -21,7 +21,10 @@ export interface ValueChange {
   readonly succeeded: boolean;
   /** What was there before. */
   readonly before: VersionedValue;
-  /** The version that the node has with what was written; null: nothing was to be written. */
+  /**
+   * The version that the node has with what was written, or would have; null: nothing was to be
+   * written, or the answer was lost that told with which one versions began anew after 2^32 changes.
+   */
   readonly version: number | null;
   /**
    * Whether nobody can find out if it was written. It was written once or not at all; look before you
@@ -69,8 +72,9 @@ export class SharedValue {
   }
 
   /** Writes `data`, whatever was there. @throws as `AtomicCounter.add`: nothing was written. */
-  set(data: Uint8Array | string, limits: TimeLimits = {}): Promise<ValueChange> {
-    return this.update(() => data, limits);
+  async set(data: Uint8Array | string, limits: TimeLimits = {}): Promise<ValueChange> {
+    const bytes = this.bytesOf(data);
+    return this.update(() => bytes, limits);
   }
 
   /**
@@ -78,12 +82,14 @@ export class SharedValue {
    *
    * @throws as `AtomicCounter.add`: nothing was written.
    */
-  trySet(
+  async trySet(
     seen: VersionedValue,
     data: Uint8Array | string,
     limits: TimeLimits = {},
   ): Promise<ValueChange> {
-    return this.update((now) => (now.zxid === seen.zxid ? data : null), limits);
+    const bytes = this.bytesOf(data);
+    const { zxid } = seen;
+    return this.update((now) => (now.zxid === zxid ? bytes : null), limits);
   }
 
   /**
@@ -98,18 +104,26 @@ export class SharedValue {
   ): Promise<ValueChange> {
     const change = await this.exchanges.change(this.place, limits, (seen) => {
       const wanted = compute(valueOf(seen));
-      // Copied, since the caller may change it while it waits for its turn.
-      return wanted === null ? null : Buffer.from(wanted as Uint8Array);
+      return wanted === null ? null : this.bytesOf(wanted);
     });
     const { seen, data, version, ambiguity, tries } = change;
     return {
       succeeded: data !== null,
       before: valueOf(seen),
-      version: data === null ? null : version,
+      version,
       ambiguous: ambiguity !== null,
       cause: ambiguity,
       tries,
     };
+  }
+
+  /** A copy, since the caller may change his while it waits for its turn or for a connection. */
+  private bytesOf(data: Uint8Array | string): Buffer {
+    if (typeof data === 'string') return Buffer.from(data);
+    if (data instanceof Uint8Array) return Buffer.from(data);
+    throw new InvalidArgumentError(
+      `${this.path}: the bytes of a value must be a string or a Uint8Array, not ${String(data)}`,
+    );
   }
 }
 

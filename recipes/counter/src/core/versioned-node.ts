@@ -8,6 +8,8 @@ import {
   TransactionFailedError,
   type Acl,
   type Stat,
+  type Transaction,
+  type TransactionResult,
   type ZooKeeper,
 } from '@aviary/client';
 import { parentPath } from '@aviary/foundation';
@@ -23,12 +25,21 @@ export type Seen = { readonly data: Buffer; readonly stat: Stat } | null;
  * written, and nobody can find out any more.
  */
 export type Exchange =
-  | { readonly outcome: 'applied'; readonly version: number }
+  | { readonly outcome: 'applied'; readonly version: number | null }
   | { readonly outcome: 'conflict' }
-  | { readonly outcome: 'ambiguous'; readonly cause: CoordinationError };
+  | {
+      readonly outcome: 'ambiguous';
+      readonly version: number | null;
+      readonly cause: CoordinationError;
+    };
 
 const CONFLICT: Exchange = { outcome: 'conflict' };
 const EMPTY = Buffer.alloc(0);
+
+/** Servers take it for any version: nothing is compared with it. */
+const ANY_VERSION = -1;
+/** Some servers go from here to {@link ANY_VERSION}, others leave that out. */
+const LAST_VERSION = -2;
 
 /** What a {@link VersionedNode} works with. */
 export interface VersionedNodeTerms {
@@ -70,13 +81,10 @@ export class VersionedNode {
    * @throws {VersionSpentError} @throws what the client's writes throw, with outcome `notApplied`.
    */
   async exchange(seen: Seen, data: Buffer, limit: TimeLimit): Promise<Exchange> {
-    if (seen !== null && seen.stat.version < 0) {
-      throw new VersionSpentError(this.path, seen.stat.version);
-    }
+    if (seen?.stat.version === ANY_VERSION) throw new VersionSpentError(this.path);
     for (;;) {
       try {
-        await this.write(seen, data, limit);
-        return { outcome: 'applied', version: seen === null ? 0 : seen.stat.version + 1 };
+        return { outcome: 'applied', version: await this.write(seen, data, limit) };
       } catch (error) {
         if (!(error instanceof CoordinationError)) throw error;
         const refusal = error instanceof TransactionFailedError ? error.cause : error;
@@ -99,20 +107,40 @@ export class VersionedNode {
     }
   }
 
-  private async write(seen: Seen, data: Buffer, limit: TimeLimit): Promise<void> {
+  /** @returns The version that the node has since; null: the answer with it is lost. */
+  private async write(seen: Seen, data: Buffer, limit: TimeLimit): Promise<number | null> {
     const { zk, path, acl, receipts } = this.terms;
-    if (receipts === null) {
-      if (seen === null) await zk.create(path, data, { acl, ...limit.rest() });
-      else await zk.set(path, data, { version: seen.stat.version, ...limit.rest() });
-      return;
-    }
-    const terms = { waitMs: limit.restMs, signal: limit.signal };
     if (seen === null) {
-      await receipts.commit(() => zk.transaction().create(path, data, { acl }), terms);
-    } else {
-      const { version } = seen.stat;
-      await receipts.commit(() => zk.transaction().set(path, data, { version }), terms);
+      if (receipts === null) await zk.create(path, data, { acl, ...limit.rest() });
+      else await this.commit(() => zk.transaction().create(path, data, { acl }), limit);
+      return 0;
     }
+    const { version } = seen.stat;
+    if (version === LAST_VERSION) return this.writeBeyond(data, limit);
+    if (receipts === null) await zk.set(path, data, { version, ...limit.rest() });
+    else await this.commit(() => zk.transaction().set(path, data, { version }), limit);
+    return nextVersion(version);
+  }
+
+  /**
+   * Writes twice at once, so that nobody is shown {@link ANY_VERSION}: with it others would take
+   * for compared what is not.
+   */
+  private async writeBeyond(data: Buffer, limit: TimeLimit): Promise<number | null> {
+    const { zk, path } = this.terms;
+    const beyond = () => zk.transaction().set(path, '', { version: LAST_VERSION }).set(path, data);
+    const results = await this.commit(beyond, limit);
+    return results === null ? null : results[1].version;
+  }
+
+  /** The results; null: it was applied, and the answer with them is lost. */
+  private commit<R extends readonly TransactionResult[]>(
+    build: () => Transaction<R>,
+    limit: TimeLimit,
+  ): Promise<R | null> {
+    const { receipts } = this.terms;
+    if (receipts === null) return build().commit(limit.rest());
+    return receipts.commit(build, { waitMs: limit.restMs, signal: limit.signal });
   }
 
   private async makeParent(limit: TimeLimit): Promise<void> {
@@ -133,7 +161,9 @@ export class VersionedNode {
     limit: TimeLimit,
   ): Promise<Exchange> {
     const { zk } = this.terms;
-    const ambiguous: Exchange = { outcome: 'ambiguous', cause };
+    const isKnown = seen?.stat.version !== LAST_VERSION;
+    const version = isKnown ? nextVersion(seen?.stat.version ?? ANY_VERSION) : null;
+    const ambiguous: Exchange = { outcome: 'ambiguous', version, cause };
     for (;;) {
       try {
         // Whatever of the old session came to the leader before it is seen after the sync.
@@ -157,6 +187,14 @@ function wasNotWritten(seen: Seen, data: Buffer, now: Seen): boolean {
   }
   // Deleted since, or made anew: what happened before is forgotten.
   if (now?.stat.czxid !== seen.stat.czxid) return false;
-  if (now.stat.version === seen.stat.version) return true;
-  return now.stat.version === seen.stat.version + 1 && !now.data.equals(data);
+  const { version } = seen.stat;
+  if (now.stat.version === version) return true;
+  // From here servers do not go on alike, so the next version tells nothing.
+  if (version === LAST_VERSION) return false;
+  return now.stat.version === nextVersion(version) && !now.data.equals(data);
+}
+
+/** Versions are counted with 32 bits. */
+function nextVersion(version: number): number {
+  return (version + 1) | 0;
 }

@@ -7,7 +7,7 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import { featureModule, type RecipeSetup } from '@aviary/nest';
+import { featureModule, featurePath, shown, type RecipeSetup } from '@aviary/nest';
 import { CounterClient } from '../core/counter-client.js';
 import type { CounterFeature, CounterModuleOptions } from './counter-module-options.js';
 import { CounterSetupError } from './counter-setup-error.js';
@@ -63,10 +63,16 @@ export class CounterModule
    * Counters, values and blocks of ids to inject with `@InjectCounter(path)`.
    *
    * @param name Of the `CounterModule` that they belong to, if it has one.
+   * @throws {CounterSetupError} It is no list of counters. What else is wrong with one of them stops the start.
    */
   static forFeature(counters: readonly CounterFeature[], name?: string): DynamicModule {
+    // Callers without types can pass anything, such as one path.
+    const given: unknown = counters;
+    if (!Array.isArray(given)) {
+      throw new CounterSetupError('CounterModule.forFeature takes a list, such as ["orders"]');
+    }
     const features = counters.map((feature) => {
-      const path = typeof feature === 'string' ? feature : feature.path;
+      const path = pathOf(feature);
       const create = (client: CounterClient) => made(client, feature);
       return { token: getCounterToken(path, name), create };
     });
@@ -84,21 +90,31 @@ export class CounterModule
   }
 }
 
+/** @throws {CounterSetupError} It is no counter. */
+function pathOf(feature: unknown): string {
+  const path = featurePath(feature);
+  if (path !== null) return path;
+  throw new CounterSetupError(
+    `CounterModule.forFeature: ${shown(feature)} is no counter: write its path, such as "orders", or ` +
+      '{ path, kind }',
+  );
+}
+
 /** @throws {CounterSetupError} There is no such kind, or what belongs to it is wrong. */
 function made(client: CounterClient, feature: CounterFeature): unknown {
-  if (typeof feature === 'string') return client.int64(feature);
-  const { path, kind } = feature;
+  const settings = typeof feature === 'string' ? { path: feature } : feature;
+  const { path, kind } = settings;
   try {
-    switch (feature.kind) {
+    switch (settings.kind) {
       case undefined:
       case 'int64':
-        return client.int64(path, feature);
+        return client.int64(path, settings);
       case 'int32':
-        return client.int32(path, feature);
+        return client.int32(path, settings);
       case 'value':
-        return client.value(path, feature);
+        return client.value(path, settings);
       case 'block':
-        return client.block(path, feature.size, feature);
+        return client.block(path, settings.size, settings);
     }
   } catch (cause) {
     const problem = cause instanceof Error ? cause.message : String(cause);
