@@ -1,6 +1,6 @@
 /** Live configuration; see README.md. */
 export { ConfigClient } from './core/config-client.js';
-export type { Published } from './core/config-client.js';
+export type { Published } from './core/publisher.js';
 export type {
   ConfigClientOptions,
   ConfigFormat,
@@ -13,6 +13,7 @@ export {
   ConfigConflictError,
   ConfigMissingError,
   ConfigNotReadyError,
+  ConfigOutcomeUnknownError,
   ConfigRejectedError,
   ConfigUnavailableError,
 } from './core/config-errors.js';

@@ -93,4 +93,15 @@ describe('the bridge into ConfigService', () => {
   ])('refuses %s', async (_what, bridge, problem) => {
     expect(await refusal(bridged([bridge]))).toMatch(problem);
   });
+
+  it.each([
+    ['shop', 'shop.prices'],
+    ['shop.prices', 'shop'],
+    ['shop', 'shop'],
+  ])('refuses keys of which one would overwrite the other: %s and %s', async (one, other) => {
+    const bridges = [one, other].map((into) => ({ path: 'pricing', into }));
+    expect(await refusal(bridged(bridges))).toMatch(
+      new RegExp(`into "${other}" and into "${one}" would overwrite each other: give them keys`),
+    );
+  });
 });

@@ -1,6 +1,7 @@
 import { Injectable, Module, Scope } from '@nestjs/common';
 import { ContextIdFactory } from '@nestjs/core';
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { of } from 'rxjs';
 import {
   ConfigClient,
   ConfigHealthIndicator,
@@ -243,6 +244,23 @@ describe('@OnConfigChange()', () => {
     await publish({ vat: 0.1 });
     expect(ann.lines.join()).toMatch(/Watcher\.changed failed on a change of \/config\/pricing/);
     expect(watcher.calls).toContain('0.66 to 0.1 (vat)');
+  });
+
+  it('is told that nobody subscribes to what it returns', async () => {
+    @Injectable()
+    class Streaming extends Prices {
+      @OnConfigChange('pricing')
+      changed(): unknown {
+        return of(1);
+      }
+    }
+    await application(world, ann, [Streaming]);
+    const told: unknown[] = [];
+    ann.log.error = (_message, facts) => told.push(facts);
+    await publish({ vat: 0.1 });
+    expect(String((told[0] as { error: unknown }).error)).toMatch(
+      /returned an Observable, to which nobody subscribes: return a Promise/,
+    );
   });
 
   it('is called once where a subclass overrides it, and is the one that stands there', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { DocumentError, encodeValue, parseBytes, type TextFormat } from '../src/core/document.js';
+import { DocumentError } from '../src/core/document-error.js';
+import { encodeValue, parseBytes, type TextFormat } from '../src/core/document.js';
 import { jsonFault } from '../src/core/json-fault.js';
 
 const parse = (text: string, format: TextFormat = 'json') =>
@@ -80,6 +81,26 @@ describe('data that are no YAML', () => {
   });
 });
 
+describe('YAML that nests thousands of levels deep', () => {
+  // Its parser takes seconds over these, and minutes over what fits into a node.
+  it.each([
+    ['lists', '['.repeat(20_000)],
+    ['objects', '{a: '.repeat(20_000)],
+    ['lists on one line', `${'- '.repeat(20_000)}x`],
+  ])('is refused at once: %s', (_what, text) => {
+    const startedMs = performance.now();
+    const problem = problemOf(() => parseBytes(Buffer.from(text), 'yaml', 400_000));
+    expect(problem).toBe('it is nested deeper than 100 levels');
+    expect(performance.now() - startedMs).toBeLessThan(500);
+  });
+
+  it('is not taken for what is merely long', () => {
+    const list = Array.from({ length: 300 }, (_, at) => ({ at, tags: ['[', '- - -'] }));
+    const text = list.map((one) => `- ${JSON.stringify(one)}\n- ['-', '?']\n- - x`).join('\n');
+    expect(parseBytes(Buffer.from(text), 'yaml', 400_000)).toHaveLength(900);
+  });
+});
+
 describe('YAML', () => {
   it('has aliases, merges and comments', () => {
     const text = 'base: &base { vat: 0.2 } # for all\neu:\n  <<: *base\n  currency: EUR\n';
@@ -133,14 +154,47 @@ describe('a value', () => {
     );
   });
 
-  it('that contains itself, or is none, is refused', () => {
+  it.each<[string, unknown]>([
+    ['undefined', undefined],
+    ['the number NaN', { a: { b: NaN } }],
+    ['the number -Infinity', { a: { b: -Infinity } }],
+    ['undefined', { a: { b: [undefined] } }],
+    ['a Map', { a: { b: new Map([['c', 1]]) } }],
+    ['a Set', { a: { b: new Set([1]) } }],
+    ['a Uint8Array', { a: { b: new Uint8Array(2) } }],
+    ['a Uint8Array', { a: { b: Buffer.from('text') } }],
+    ['an invalid Date', { a: { b: new Date(NaN) } }],
+    ['a property named by a symbol', { a: { b: { [Symbol('c')]: 1 } } }],
+    ['a function', { a: { b: () => 1 } }],
+    ['a bigint', { a: { b: 1n } }],
+    ['a symbol', { a: { b: Symbol('c') } }],
+  ])('is refused if it would not be read back: %s in %p', (what, value) => {
+    for (const format of ['json', 'yaml'] as const) {
+      const problem = problemOf(() => encodeValue(value, format, 1_000));
+      expect(problem).toContain(`${what} cannot be written: use texts, finite numbers, `);
+    }
+  });
+
+  it('is written as its toJSON says, without what is undefined', () => {
+    const read = (value: unknown, format: TextFormat) =>
+      parseBytes(encodeValue(value, format, 1_000), format, 1_000);
+    for (const format of ['json', 'yaml'] as const) {
+      class Money {
+        amount = 5;
+      }
+      const value = { since: new Date(0), zero: -0, none: undefined, price: new Money() };
+      const since = '1970-01-01T00:00:00.000Z';
+      expect(read(value, format)).toEqual({ since, zero: 0, price: { amount: 5 } });
+    }
+    expect(problemOf(() => encodeValue({ '<<': { a: 1 } }, 'yaml', 1_000))).toMatch(/read back/);
+  });
+
+  it('that contains itself, or is too long, is refused', () => {
     const ring: { inner?: unknown } = {};
     ring.inner = { ring };
     for (const format of ['json', 'yaml'] as const) {
       expect(problemOf(() => encodeValue(ring, format, 1_000))).toBe('it contains itself');
     }
-    expect(problemOf(() => encodeValue(undefined, 'json', 1_000))).toMatch(/no JSON/);
-    expect(problemOf(() => encodeValue({ n: 1n }, 'json', 1_000))).toMatch(/cannot be written/);
     expect(problemOf(() => encodeValue('x'.repeat(99), 'json', 100))).toMatch(/102 bytes, more/);
   });
 });

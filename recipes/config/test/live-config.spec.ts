@@ -2,12 +2,14 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { Permission } from '@aviary/client';
 import {
+  ConfigClient,
   ConfigClosedError,
   ConfigMissingError,
   ConfigNotReadyError,
   ConfigRejectedError,
   ConfigUnavailableError,
   type ConfigChange,
+  type ConfigSchema,
   type ConfigState,
 } from '../src/index.js';
 import { ConfigWorld, STEADY, rejection, type Service } from './config-world.js';
@@ -187,6 +189,28 @@ describe('validations that overlap', () => {
     expect(live.state).toMatchObject({ kind: 'degraded', problem: { version: { number: 3 } } });
   });
 
+  it('do not lead back from what was found in the history meanwhile', async () => {
+    manual = new ManualSchema();
+    const bob = await world.connected('bob');
+    const publish = (id: number) => world.in(bob, () => bob.configs.publish('pricing', { id }));
+    const live = ann.configs.watch('pricing', { schema: manual.schema });
+    await publish(1);
+    await world.pass(50);
+    world.world.partition(['ann'], ['server']);
+    await publish(2);
+    await publish(3);
+    world.world.heal();
+    await world.pass(1_000);
+    expect(manual.asked).toEqual([1, 3]);
+    await answer(3, false);
+    await world.pass(200);
+    expect(manual.asked).toEqual([1, 3, 2]);
+    await answer(2);
+    expect(live.value).toEqual({ id: 2 });
+    await answer(1);
+    expect([live.value, live.version?.number]).toEqual([{ id: 2 }, 2]);
+  });
+
   it('are few: of what comes meanwhile only the newest is looked at', async () => {
     const live = await watching();
     for (const id of [4, 5, 6, 7]) await write({ id });
@@ -218,6 +242,42 @@ describe('changes$', () => {
     ]);
     expect(changes[1]).toMatchObject({ path: PATH, previous: changes[0]!.current });
     expect(changes[0]).toMatchObject({ version: { number: 2 }, previous: { regions: ['eu'] } });
+  });
+});
+
+describe('a value that a schema made', () => {
+  const follow = async (schema: ConfigSchema<object>) => {
+    await write({ n: 1 });
+    const live = ann.configs.watch('pricing', { schema });
+    const changes: unknown[] = [];
+    live.changes$.subscribe(({ changedPaths }) => changes.push(changedPaths));
+    await world.in(ann, () => live.ready());
+    await write({ n: 2 });
+    return { live, changes };
+  };
+
+  it('may contain itself', async () => {
+    const ring = z.object({ n: z.number() }).transform((raw) => {
+      const value: { n: number; self?: unknown } = { ...raw };
+      value.self = value;
+      return value;
+    });
+    const { live, changes } = await follow(ring);
+    expect(live.value).toMatchObject({ n: 2 });
+    expect(changes).toEqual([['n', 'self']]);
+  });
+
+  it('may have classes and functions in it, which stay as they are', async () => {
+    class Money {
+      static readonly currencies = ['EUR'];
+    }
+    const { live } = await follow(
+      z.object({ n: z.number() }).transform((raw) => ({ ...raw, Money })),
+    );
+    expect(live.value).toEqual({ n: 2, Money });
+    expect([Money, Money.prototype, Money.currencies].map(Object.isFrozen)).toEqual(
+      Array(3).fill(false),
+    );
   });
 });
 
@@ -289,6 +349,14 @@ describe('ready', () => {
     expect(live.value.vat).toBe(0.6);
   });
 
+  it('begins with what was published also where it was deleted, with "last-good"', async () => {
+    await world.in(ann, () => ann.configs.publish('pricing', { vat: 0.1 }));
+    await world.look((zk) => zk.delete(PATH));
+    const live = ann.configs.watch('pricing', { schema: Pricing });
+    expect(await world.in(ann, () => live.ready())).toMatchObject({ vat: 0.1 });
+    expect(live.state).toMatchObject({ kind: 'degraded', problem: { kind: 'missing' } });
+  });
+
   it('takes the default when there are no valid data', async () => {
     const fallback = { default: { vat: 0.19, currency: 'EUR' } };
     const live = ann.configs.watch('pricing', { schema: Pricing, fallback });
@@ -316,6 +384,22 @@ describe('ready', () => {
     expect(await world.in(ann, () => other.ready(options))).toEqual({ a: 1 });
   });
 
+  it.each([NaN, -1, '5s'])('refuses to wait for %p', async (waitMs) => {
+    const live = ann.configs.watch('pricing', { schema: Pricing });
+    const error = await rejection(live.ready({ waitMs: waitMs as number }));
+    expect(error.message).toMatch(
+      /ready .*: waitMs must be a number of milliseconds from 0 up, not/,
+    );
+  });
+
+  it('waits without limit for Infinity', async () => {
+    const live = ann.configs.watch('pricing', { schema: Pricing });
+    const waiting = world.begin(ann, () => live.ready({ waitMs: Infinity }));
+    await world.pass(60_000);
+    await write({ vat: 0.5 });
+    expect(await world.world.settle(waiting)).toMatchObject({ vat: 0.5 });
+  });
+
   it('ends with its signal, and with the configuration', async () => {
     const live = ann.configs.watch('pricing', { schema: Pricing });
     const controller = new AbortController();
@@ -328,6 +412,37 @@ describe('ready', () => {
     expect(await waiting).toBeInstanceOf(ConfigClosedError);
     expect(live.state.kind).toBe('closed');
   });
+});
+
+it('is closed when its client is, which nobody can follow any more', async () => {
+  const live = await ready();
+  const tree = ann.configs.watch('orders', { format: 'properties' });
+  const waiting = rejection(world.begin(ann, () => tree.ready()));
+  const ends: string[] = [];
+  live.state$.subscribe({ next: ({ kind }) => ends.push(kind), complete: () => ends.push('end') });
+  await world.in(ann, () => ann.zk.close());
+  expect(await world.world.settle(waiting)).toBeInstanceOf(ConfigClosedError);
+  expect(ends).toEqual(['current', 'closed', 'end']);
+  expect(live.value.vat).toBe(0.2);
+  expect(ann.configs.configs).toEqual([]);
+});
+
+it('leaves no timer when it is closed while a schema is silent', async () => {
+  await write({ id: 1 });
+  const { clock } = ann.process;
+  const open = new Set<object>();
+  const setTimer = clock.setTimer.bind(clock);
+  clock.setTimer = (delayMs, callback) => {
+    const timer = setTimer(delayMs, callback);
+    if (delayMs === 7_777) open.add(timer);
+    return { cancel: () => (open.delete(timer), timer.cancel()) };
+  };
+  const configs = new ConfigClient(ann.zk, { validationMs: 7_777 });
+  const live = configs.watch('pricing', { schema: new ManualSchema().schema });
+  await world.pass(100);
+  expect(open.size).toBe(1);
+  await world.in(ann, () => live.close());
+  expect(open.size).toBe(0);
 });
 
 it('asks again while the servers refuse to show the data', async () => {

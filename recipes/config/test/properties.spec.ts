@@ -151,17 +151,26 @@ describe('layers as of Spring Cloud', () => {
     expect([world.watchCount, ann.zk.watchCount]).toEqual([0, 0]);
   });
 
+  it('never have an older version, also when one is deleted as a whole', async () => {
+    await writeAll({ 'application/tls': 'off', 'orders/tls': 'on' });
+    const live = await watch('orders', { layers: springLayers('orders') });
+    const before = live.version!;
+    const gone = (zk: ZooKeeper) =>
+      zk.transaction().delete('/config/orders/tls').delete('/config/orders');
+    await world.look((zk) => gone(zk).commit());
+    await world.pass(100);
+    expect(live.value).toEqual({ tls: 'off' });
+    expect(live.version!.zxid).toBeGreaterThanOrEqual(before.zxid);
+    expect(live.state).toEqual({ kind: 'current', version: live.version });
+  });
+
   it.each<[string, object, RegExp]>([
     ['none', { format: 'properties', layers: [] }, /at least one/],
+    ['no list', { format: 'properties', layers: 'orders' }, /and a list of at least one path/],
     ['of another format', { layers: ['a'] }, /layers are for the format "properties"/],
     ['that climb', { format: 'properties', layers: ['../a'] }, /must not have a component ".."/],
   ])('are refused: %s', (_what, options, problem) => {
     expect(() => ann.configs.watch('orders', options)).toThrow(problem);
     expect(ann.configs.configs).toEqual([]);
   });
-});
-
-it('is not published as a whole', async () => {
-  const publishing = ann.configs.publish('orders', {}, { format: 'properties' as 'json' });
-  await expect(publishing).rejects.toThrow(/properties are published by writing to their nodes/);
 });

@@ -1,44 +1,33 @@
 import 'reflect-metadata';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
 import { join } from 'node:path';
 import * as common from '@nestjs/common';
 import type { INestApplicationContext } from '@nestjs/common';
 import * as core from '@nestjs/core';
-import { Test } from '@nestjs/testing';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { ZooKeeper } from '@aviary/client';
 import * as nest from '@aviary/nest';
 import * as config from '../src/index.js';
-import { readmeIn, runExample } from '../../../test/readme-examples.js';
+import { readmeIn } from '../../../test/readme-examples.js';
+import { readmeMember } from '../../../test/recipes/readme-member.js';
 
 const { text, examples } = readmeIn(join(import.meta.dirname, '..'));
 
 /** What the examples can import. */
 const packages = { ...common, ...core, ...nest, ...config, z };
 
-const silent = { log: () => undefined, warn: () => undefined, error: () => undefined };
-const dataDir = mkdtempSync(join(tmpdir(), 'aviary-config-'));
-const apps: INestApplicationContext[] = [];
-let member: INestApplicationContext;
-let servers: string;
+interface TreeExample {
+  readonly zk: ZooKeeper;
+  readonly configs: config.ConfigClient;
+  readonly orders: config.LiveConfig<unknown>;
+}
 
-beforeAll(async () => {
-  const options = { dataDir, clientPort: 0, tickTimeMs: 500, preAllocBytes: 64 << 10 };
-  const imports = [nest.EnsembleModule.forRoot(options)];
-  const testing = await Test.createTestingModule({ imports }).setLogger(silent).compile();
-  member = await testing.init();
-  servers = member.get(nest.EnsembleTransport).address;
-});
+const apps: INestApplicationContext[] = [];
+const member = readmeMember();
 
 afterEach(async () => {
   for (const app of apps.splice(0)) await app.close();
-});
-
-afterAll(async () => {
-  await member.close();
-  rmSync(dataDir, { recursive: true, force: true });
 });
 
 /** What an example prints, and how to wait for it. */
@@ -63,9 +52,10 @@ class Printer {
 
 /** Runs an example against the member of this test; resolves with its application. */
 async function run(example: string, { console }: Printer): Promise<INestApplicationContext> {
-  const body = `${example.replaceAll('localhost:2181', servers)}return app;`;
-  common.Logger.overrideLogger(false);
-  const app = await runExample<INestApplicationContext>(body, { ...packages, console });
+  const app = await member.run<INestApplicationContext>(example, 'return app;', {
+    ...packages,
+    console,
+  });
   apps.push(app);
   return app;
 }
@@ -88,9 +78,28 @@ describe('the README', () => {
     expect(said.join()).toMatch(/no earlier version in the history/);
   });
 
+  it('publishes a tree of properties', async () => {
+    const printer = new Printer();
+    const ending = 'return { zk, configs, orders };';
+    const scope = { ...packages, ZooKeeper, console: printer.console };
+    const { zk, configs, orders } = await member.run<TreeExample>(examples[2]!, ending, scope);
+    const read = { db: { url: 'pg://orders', pool: '9' } };
+    await printer.until(([all]) => isDeepStrictEqual(all, read));
+    await printer.until(([all]) => (all as { debug?: string }).debug === 'true');
+    const found = await zk.children('/config/orders');
+    expect([...found.children].sort()).toEqual(['db', 'debug']);
+    expect(orders.value).toEqual({ db: { url: 'pg://orders', pool: '5' }, debug: 'true' });
+    const records = '/config-records/config%2Forders/history';
+    expect(text).toContain(`${records}/t<n>-<id>-<seq>`);
+    const names = (await zk.children(records)).children;
+    expect(names.every((name) => /^t\d+-/.test(name))).toBe(true);
+    await configs.close();
+    await zk.close();
+  });
+
   it('says where nodes stand', async () => {
-    await using zk = new ZooKeeper({ servers });
-    await using other = new ZooKeeper({ servers });
+    await using zk = new ZooKeeper({ servers: member.servers });
+    await using other = new ZooKeeper({ servers: member.servers });
     const client = new config.ConfigClient(other);
     await client.publish('pricing', { vat: 0.1 });
     await client.watch('pricing').ready();
@@ -112,6 +121,6 @@ describe('the README', () => {
     ];
     const names = [...Object.keys(config), ...options];
     expect(names.filter((name) => !text.includes(name))).toEqual([]);
-    expect(examples).toHaveLength(2);
+    expect(examples).toHaveLength(3);
   });
 });

@@ -55,6 +55,8 @@ describe('the rollout of a version', () => {
     await publish({ vat: 0.2 });
     await world.pass(500);
     expect(seen.at(-1)!.summary).toBe('3 of 3 on version 2');
+    // What it rejected once is nothing to tell any more.
+    expect(seen.at(-1)!.instances[2]).toMatchObject({ identity: 'cas', rejected: null });
     subscription.unsubscribe();
     await world.pass(50);
     expect(ops.zk.watchCount).toBe(0);
@@ -118,6 +120,29 @@ describe('the rollout of a version', () => {
     expect(await world.children(ACKS)).toEqual([]);
   });
 
+  it('ends with the client, also that of one version', async () => {
+    const { rollout$ } = await publish({ vat: 0.1 });
+    const ends: string[] = [];
+    rollout$.subscribe({ complete: () => ends.push('one') });
+    ops.configs.rollout$('pricing').subscribe({ complete: () => ends.push('newest') });
+    await world.pass(100);
+    expect(ends).toEqual([]);
+    await world.in(ops, () => ops.zk.close());
+    expect(ends.sort()).toEqual(['newest', 'one']);
+  });
+
+  it('is taken back without complaint, also while it is being written', async () => {
+    const [ann] = fleet;
+    await publish({ vat: 0.1 });
+    const [live] = follow([ann!]);
+    await world.pass(200);
+    const publishing = world.begin(ops, () => ops.configs.publish('pricing', { vat: 0.2 }));
+    await world.world.reach(() => live!.value.vat === 0.2);
+    await world.in(ann!, () => live!.close());
+    await world.world.settle(publishing);
+    expect(ann!.lines).toEqual([]);
+  });
+
   it('is not told by who was told not to', async () => {
     const dan = await world.connected('dan', {}, { acknowledge: false });
     await publish({ vat: 0.1 });
@@ -126,19 +151,24 @@ describe('the rollout of a version', () => {
     expect(world.port.tree.findText(ACKS)).toBe(-1);
   });
 
-  it.each(['', 'null', '7', '{"identity":"x"}', '{"identity":"x","taken":{},"rejected":null}'])(
-    'leaves out nodes of others: %j',
-    async (data) => {
-      await publish({ vat: 0.1 });
-      await world.write(`${ACKS}/stranger`, data);
-      follow(fleet);
-      await world.pass(200);
-      const seen: string[] = [];
-      ops.configs.rollout$('pricing').subscribe(({ summary }) => seen.push(summary));
-      await world.pass(300);
-      expect(seen.at(-1)).toBe('3 of 3 on version 1');
-    },
-  );
+  it.each([
+    '',
+    'null',
+    '7',
+    '{"identity":"x"}',
+    '{"identity":"x","taken":{},"rejected":null}',
+    '{"identity":"x","taken":null}',
+    '{"identity":"x","taken":null,"rejected":0}',
+  ])('leaves out nodes of others: %j', async (data) => {
+    await publish({ vat: 0.1 });
+    await world.write(`${ACKS}/stranger`, data);
+    follow(fleet);
+    await world.pass(200);
+    const seen: string[] = [];
+    ops.configs.rollout$('pricing').subscribe(({ summary }) => seen.push(summary));
+    await world.pass(300);
+    expect(seen.at(-1)).toBe('3 of 3 on version 1');
+  });
 });
 
 it('T5: an acknowledgement of the session before is never taken for one of this session', async () => {

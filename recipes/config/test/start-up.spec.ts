@@ -167,6 +167,15 @@ describe('the start of an application stops', () => {
     expect(await start([given])).toMatch(/Watcher\.cfg needs ConfigWatchModule.* the name "audit"/);
   });
 
+  it('with what is no list of configurations', () => {
+    expect(() => ConfigWatchModule.forFeature('pricing' as never)).toThrow(/forFeature.*: a list$/);
+    for (const none of [undefined, null, 'pricing', { schema: Pricing }]) {
+      const define = () => ConfigWatchModule.forFeature([none as never]);
+      expect(define).toThrow(ConfigSetupError);
+      expect(define).toThrow(/ConfigWatchModule\.forFeature: .* is no configuration: write/);
+    }
+  });
+
   it('without a first value: nothing there, in the stated time', async () => {
     const startedMs = world.world.virtualMs;
     const text = await start([watcher('pricing')], { wait: '2s' });
@@ -186,6 +195,14 @@ describe('the start of an application stops', () => {
     expect(text).toMatch(/\/config\/pricing: version 1 was rejected: vat: .*; the configuration/);
     expect(text).toMatch(
       /\/config\/other: version 1 was rejected: it is no JSON at line 1, column 7/,
+    );
+  });
+
+  it('with a default that its schema does not let pass, whatever is there', async () => {
+    await world.write('/config/pricing', '{"vat": 0.1}');
+    const bad = watcher('pricing', Pricing, { fallback: { default: { vat: 20 } as never } });
+    expect(await start([bad])).toMatch(
+      /^ConfigSetupError: @ConfigWatch\(\) on Watcher\.cfg: the configuration \/config\/pricing: the default does not pass its schema, .*: vat: /,
     );
   });
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { Permission } from '@aviary/client';
+import { ConnectionLossError, Permission } from '@aviary/client';
 import {
   ConfigWorld,
   SESSION_TIMEOUT_MS,
@@ -76,6 +76,88 @@ describe('T1 and T21: a publication whose answer is lost', () => {
     world.world.heal();
     expect(await world.world.settle(publishing)).toMatchObject({ version: { number: 2 } });
     expect(await numbers()).toEqual([3, 2, 1]);
+  });
+
+  it('is neither repeated nor denied when the history has forgotten its time', async () => {
+    const one = { historyMax: 1 };
+    const cas = await world.connected('cas', {}, one);
+    const dan = await world.connected('dan', {}, one);
+    for (const vat of [0.1, 0.2]) {
+      await world.in(cas, () => cas.configs.publish('pricing', { vat }));
+    }
+    const publishing = rejection(
+      world.begin(cas, () => cas.configs.publish('pricing', { vat: 0.3 })),
+    );
+    // Written at the server, and the answer does not come through.
+    await world.pass(31);
+    world.world.fabric.resetBetween('cas', 'server');
+    world.world.partition(['cas'], ['server']);
+    await world.pass(20);
+    await world.in(dan, () => dan.configs.publish('pricing', { vat: 0.4 }));
+    world.world.heal();
+    const error = await world.world.settle(publishing);
+    expect(error).toMatchObject({ name: 'ConfigOutcomeUnknownError', outcome: 'unknown' });
+    const { stat, data } = await world.look((zk) => zk.get(PATH));
+    expect([stat.version, JSON.parse(String(data))]).toEqual([4, { vat: 0.4 }]);
+  });
+
+  it('is found also where it is applied only after nobody had found it', async () => {
+    await world.in(ann, () => ann.configs.publish('pricing', { vat: 0.1 }));
+    const transaction = ann.zk.transaction.bind(ann.zk);
+    const exists = ann.zk.exists.bind(ann.zk);
+    const onItsWay: (() => Promise<unknown>)[] = [];
+    ann.zk.transaction = () => {
+      ann.zk.transaction = transaction;
+      const made = transaction();
+      const commit = made.commit.bind(made);
+      made.commit = () => {
+        onItsWay.push(commit);
+        const facts = { outcome: 'unknown', operation: 'transaction' } as const;
+        return Promise.reject(new ConnectionLossError('lost', facts));
+      };
+      return made;
+    };
+    ann.zk.exists = async (path, options) => {
+      if (path === PATH) await onItsWay.pop()?.();
+      return await exists(path, options);
+    };
+    const { version } = await world.in(ann, () =>
+      ann.configs.publish('pricing', { vat: 0.2 }, { expectedVersion: 1 }),
+    );
+    expect(version.number).toBe(2);
+    expect(await numbers()).toEqual([2, 1]);
+  });
+
+  it('is published after the first of others, before which there was no history', async () => {
+    const history = '/config-records/config%2Fpricing/history';
+    await world.look((zk) => zk.ensurePath(history, { mode: 'container' }));
+    await world.look((zk) => zk.ensurePath('/config'));
+    const publishing = world.begin(ann, () => ann.configs.publish('pricing', { vat: 0.1 }));
+    await world.pass(21);
+    resetAnn();
+    world.world.partition(['ann'], ['server']);
+    await world.pass(20);
+    await world.in(bob, () => bob.configs.publish('pricing', { vat: 0.2 }));
+    world.world.heal();
+    expect((await world.world.settle(publishing)).version.number).toBe(2);
+    expect(await numbers()).toEqual([2, 1]);
+  });
+
+  it('is published after others if the history shows that it was not before', async () => {
+    for (const vat of [0.1, 0.2]) {
+      await world.in(ann, () => ann.configs.publish('pricing', { vat }));
+    }
+    const publishing = world.begin(ann, () => ann.configs.publish('pricing', { vat: 0.3 }));
+    // Sent, and lost on the way.
+    await world.pass(21);
+    resetAnn();
+    world.world.partition(['ann'], ['server']);
+    await world.pass(20);
+    const dan = await world.connected('dan', {}, { historyMax: 2 });
+    await world.in(dan, () => dan.configs.publish('pricing', { vat: 0.4 }));
+    world.world.heal();
+    expect((await world.world.settle(publishing)).version.number).toBe(4);
+    expect(await numbers()).toEqual([4, 3, 2]);
   });
 
   it('is not hidden when the time is over before anybody could look', async () => {

@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import type { Acl, ZooKeeper } from '@aviary/client';
-import { Presence } from '@aviary/coordination';
-import { childPath, type Log } from '@aviary/foundation';
+import { Presence, PresenceLeftError } from '@aviary/coordination';
+import { childPath, randomUuid, type Log } from '@aviary/foundation';
 import { issuesText, type ConfigVersion } from './config-errors.js';
 import type { FeedReport } from './config-feed.js';
 
@@ -50,7 +49,7 @@ export class Acknowledgement {
     if (this.presence === null) {
       this.presence = new Presence({
         zk,
-        path: childPath(directory, randomUUID()),
+        path: childPath(directory, randomUuid(zk.random)),
         data,
         acl,
         log,
@@ -58,6 +57,8 @@ export class Acknowledgement {
       return;
     }
     this.presence.update(data).catch((error: unknown) => {
+      // Whoever takes it back does not care any more.
+      if (error instanceof PresenceLeftError) return;
       log.warn(`the acknowledgement in ${directory} cannot be written`, { error });
     });
   }
@@ -91,10 +92,10 @@ export function parseAcknowledged(data: Buffer | null): Acknowledged | null {
     return {
       identity: String(identity),
       taken: taken === null ? null : versionOf(taken),
-      rejected: rejected && {
-        version: versionOf(rejected.version),
-        reason: String(rejected.reason),
-      },
+      rejected:
+        rejected === null
+          ? null
+          : { version: versionOf(rejected.version), reason: String(rejected.reason) },
     };
   } catch {
     return null;

@@ -1,41 +1,27 @@
-import { NEVER, concat, map, of, type Observable } from 'rxjs';
+import { map, type Observable } from 'rxjs';
 import type { CallOptions, ZooKeeper } from '@aviary/client';
-import { TimeLimit } from '@aviary/coordination';
 import { silentLog, type Log } from '@aviary/foundation';
 import { Acknowledgement } from './acknowledgement.js';
 import { ConfigFeed } from './config-feed.js';
-import { ConfigClosedError, ConfigRejectedError, type ConfigVersion } from './config-errors.js';
-import { readHistory, trimHistory, type PublishedVersion } from './config-history.js';
+import { ConfigClosedError } from './config-errors.js';
+import { readHistory, type PublishedVersion } from './config-history.js';
 import {
-  checkExpected,
-  checkTextFormat,
   checkWatchOptions,
   positive,
   refuseOthers,
   type ConfigClientOptions,
-  type ConfigFormat,
   type PublishOptions,
   type RollbackOptions,
   type WatchOptions,
 } from './config-options.js';
 import { checkRoots, placesOf, type ConfigPlaces } from './config-places.js';
-import { DocumentError, encodeValue, parseBytes, type TextFormat } from './document.js';
-import { LiveConfig } from './live-config.js';
-import { Publication } from './publication.js';
+import { parseBytes } from './document.js';
+import { parseRecord } from './tree-content.js';
+import { LiveConfig, type ConfigFallback } from './live-config.js';
+import { Publisher, type Published } from './publisher.js';
 import { watchRollout, type Rollout } from './rollout.js';
-import { checkSchema, validate } from './schema.js';
+import type { ConfigSchema } from './schema.js';
 import { nodeSource, treeSource, type ConfigSource, type RawConfig } from './source.js';
-
-/** A version that was written, and what becomes of it. */
-export interface Published {
-  readonly version: ConfigVersion;
-  /**
-   * What the instances that follow the configuration say about this version, now and at every
-   * change; instances come and go. Cold; never completes before the client is closed. A newer
-   * version counts as this one.
-   */
-  readonly rollout$: Observable<Rollout>;
-}
 
 const BYTES_MAX = 400_000;
 const HISTORY_MAX = 10;
@@ -61,9 +47,9 @@ export class ConfigClient {
   private readonly root: string;
   private readonly recordsRoot: string;
   private readonly bytesMax: number;
-  private readonly historyMax: number;
   private readonly validationMs: number;
   private readonly log: Log;
+  private readonly publisher: Publisher;
   private readonly watched = new Map<string, Watched>();
   /** What begins at {@link start}; null: everything begins at once. */
   private deferred: ConfigFeed<never>[] | null = null;
@@ -79,8 +65,11 @@ export class ConfigClient {
     this.recordsRoot = recordsRoot;
     this.log = log;
     this.bytesMax = positive('bytesMax', options.bytesMax, BYTES_MAX);
-    this.historyMax = positive('historyMax', options.historyMax, HISTORY_MAX);
     this.validationMs = positive('validationMs', options.validationMs, VALIDATION_MS);
+    const historyMax = positive('historyMax', options.historyMax, HISTORY_MAX);
+    const { acl } = options;
+    const { bytesMax, validationMs } = this;
+    this.publisher = new Publisher({ zk, root, acl, bytesMax, historyMax, validationMs, log });
   }
 
   /** @internal A client that reads nothing before {@link start}. */
@@ -108,11 +97,19 @@ export class ConfigClient {
    * There is one object for each path: who asks again, with the same options, gets the same.
    *
    * @param path Below {@link ConfigClientOptions.root}, or absolute if it begins with a slash.
-   * @throws {InvalidPathError} @throws {InvalidArgumentError} The schema is none, or the path is
-   * followed already with other options.
+   * @throws {InvalidPathError} @throws {InvalidArgumentError} The schema is none or does not let the
+   * default pass, or the path is followed already with other options.
    * @throws {ConfigClosedError} This client was closed.
    */
-  watch<T = unknown>(path: string, options: WatchOptions<T> = {}): LiveConfig<T> {
+  watch<T, Data>(
+    path: string,
+    options: WatchOptions<T, Data> & { readonly schema: ConfigSchema<T, Data> },
+  ): LiveConfig<T>;
+  watch<T = unknown>(
+    path: string,
+    options?: WatchOptions<T> & { readonly fallback?: ConfigFallback<T> | undefined },
+  ): LiveConfig<T>;
+  watch<T>(path: string, options: WatchOptions<T> = {}): LiveConfig<T> {
     const places = this.placesOf(path);
     if (this.isClosed) throw new ConfigClosedError(places.path, 'watch');
     checkWatchOptions(options, places.path);
@@ -132,42 +129,32 @@ export class ConfigClient {
    * It is applied once or not at all, also over broken connections. The node and what is missing
    * above it are made; its first version is 1.
    *
+   * With the format `properties` an object becomes a tree, in one transaction: those who follow it see
+   * all of it or nothing, and what is not in the object is deleted. What somebody else makes below the
+   * path at the very same moment, without `publish`, may stay until the next one.
+   *
    * @throws {ConfigRejectedError} The value does not pass, or is too long. Nothing was written.
-   * @throws {ConfigConflictError} The node does not have `expectedVersion`. Nothing was written.
+   * @throws {ConfigConflictError} `expectedVersion` is not there. Nothing was written.
+   * @throws {ConfigOutcomeUnknownError} The connection broke, and the history does not say any more
+   * whether it was applied.
    * @throws {DeadlineExceededError} @throws {AbortedError} With outcome `unknown` the time was over
    * before it was known whether it had been applied.
    * @throws {NoAuthError} and other refusals of the server. @throws {InvalidPathError}
    */
   async publish(path: string, value: unknown, options: PublishOptions = {}): Promise<Published> {
-    const places = this.placesOf(path);
-    checkTextFormat(options.format, places.path);
-    const data = this.encode(places.path, value, options.format ?? 'json');
-    return this.publishBytes(places, data, options);
+    return this.publisherAt('publish', path).publish(this.placesOf(path), value, options);
   }
 
   /**
    * Publishes an earlier version again, as a new one.
    *
+   * @param options.format In which it was published, if `schema` is given. Default: `json`.
    * @throws {ConfigRejectedError} There is no such version, or the schema does not let it pass.
    * @throws {ConfigConflictError} Somebody published meanwhile.
    * @see publish for the other errors.
    */
   async rollback(path: string, options: RollbackOptions = {}): Promise<Published> {
-    const places = this.placesOf(path);
-    checkTextFormat(options.format, places.path);
-    const { to } = options;
-    const limit = new TimeLimit(this.zk.clock, options);
-    const stat = await this.zk.exists(places.path, limit.rest());
-    for await (const entry of readHistory(this.zk, places.history, () => limit.rest())) {
-      const { number, zxid } = entry.version;
-      const isWanted = to === undefined ? stat === null || zxid < stat.mzxid : number === to;
-      if (!isWanted) continue;
-      const { signal } = options;
-      const rest = { ...options, expectedVersion: stat?.version ?? -1 };
-      return this.publishBytes(places, entry.data, { ...rest, waitMs: limit.restMs, signal });
-    }
-    const what = to === undefined ? 'no earlier version' : `no version ${to}`;
-    throw rejection(places.path, 'rollback', `${what} in the history`);
+    return this.publisherAt('rollback', path).rollback(this.placesOf(path), options);
   }
 
   /**
@@ -176,10 +163,7 @@ export class ConfigClient {
    * @throws what the client's reads throw.
    */
   async history(path: string, options: CallOptions = {}): Promise<readonly PublishedVersion[]> {
-    const versions: PublishedVersion[] = [];
-    const { history } = this.placesOf(path);
-    for await (const one of readHistory(this.zk, history, () => options)) versions.push(one);
-    return versions;
+    return this.publisher.history(this.placesOf(path), options);
   }
 
   /**
@@ -220,7 +204,7 @@ export class ConfigClient {
   private follow<T>(places: ConfigPlaces, options: WatchOptions<T>): LiveConfig<T> {
     const { zk, log, validationMs } = this;
     const { path } = places;
-    const { schema = null, format = 'json', fallback = 'last-good' } = options;
+    const { schema = null, fallback = 'last-good' } = options;
     const source = this.sourceOf(places, options);
     const acknowledgement = this.acknowledgementOf(places);
     const live = new LiveConfig<T>({
@@ -241,9 +225,10 @@ export class ConfigClient {
       validationMs,
       clock: zk.clock,
       log,
-      history: () => this.earlier(places, format),
+      history: () => this.earlier(places, options),
       onReport: (report) => acknowledgement?.report(report),
     });
+    feed.takeDefault();
     if (this.deferred === null) feed.start();
     else this.deferred.push(feed as unknown as ConfigFeed<never>);
     return live;
@@ -270,68 +255,24 @@ export class ConfigClient {
 
   /** What was published before, as data to begin with. */
   private async *earlier(
-    places: ConfigPlaces,
-    format: ConfigFormat,
+    { path, history }: ConfigPlaces,
+    { format = 'json', layers = [path] }: Pick<WatchOptions<unknown>, 'format' | 'layers'>,
   ): AsyncGenerator<RawConfig, void, undefined> {
-    if (format === 'properties') return;
-    for await (const { version, data } of readHistory(this.zk, places.history)) {
-      yield { version, parse: () => parseBytes(data, format, this.bytesMax) };
+    const isTree = format === 'properties';
+    // What one layer was is not what the configuration was.
+    if (isTree && (layers.length > 1 || this.pathOf(layers[0] ?? '') !== path)) return;
+    for await (const { version, data } of readHistory(this.zk, history)) {
+      if ((version.number === null) !== isTree) continue;
+      yield {
+        version,
+        parse: () => (isTree ? parseRecord(data) : parseBytes(data, format, this.bytesMax)),
+      };
     }
   }
 
-  private encode(path: string, value: unknown, format: TextFormat): Buffer {
-    try {
-      return encodeValue(value, format, this.bytesMax);
-    } catch (error) {
-      if (!(error instanceof DocumentError)) throw error;
-      throw rejection(path, 'publish', error.message, error.field);
-    }
+  /** @throws {ConfigClosedError} This client was closed. */
+  private publisherAt(operation: string, path: string): Publisher {
+    if (this.isClosed) throw new ConfigClosedError(this.pathOf(path), operation);
+    return this.publisher;
   }
-
-  private async publishBytes(
-    places: ConfigPlaces,
-    data: Buffer,
-    options: PublishOptions,
-  ): Promise<Published> {
-    const { zk, bytesMax, validationMs, historyMax } = this;
-    const { schema, format = 'json', expectedVersion, waitMs, signal } = options;
-    const { path } = places;
-    if (this.isClosed) throw new ConfigClosedError(path, 'publish');
-    checkExpected(expectedVersion, path);
-    const limit = new TimeLimit(zk.clock, { waitMs, signal });
-    if (schema !== undefined) {
-      checkSchema(schema, path);
-      // As those who follow it will read it, which may differ from what was given.
-      const document = parseBytes(data, format, bytesMax);
-      const limitMs = Math.min(validationMs, limit.restMs);
-      const verdict = await validate(schema, document, { clock: zk.clock, limitMs });
-      if (verdict.kind === 'invalid') {
-        const { issues } = verdict;
-        throw new ConfigRejectedError(path, { operation: 'publish', issues, version: null });
-      }
-    }
-    const { acl } = this.options;
-    const terms = { zk, places, data, acl, expected: expectedVersion };
-    const rest = { waitMs: limit.restMs, signal };
-    const version = await new Publication({ ...terms, ...rest }).run();
-    try {
-      await trimHistory(zk, places.history, historyMax, () => limit.rest());
-    } catch (error) {
-      this.log.warn(`the history of the configuration ${path} cannot be trimmed`, { error });
-    }
-    return { version, rollout$: watchRollout(zk, places, concat(of(version), NEVER)) };
-  }
-}
-
-function rejection(
-  path: string,
-  operation: string,
-  message: string,
-  field = '',
-): ConfigRejectedError {
-  return new ConfigRejectedError(path, {
-    operation,
-    issues: [{ path: field, message }],
-    version: null,
-  });
 }

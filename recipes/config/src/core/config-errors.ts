@@ -139,15 +139,35 @@ export class ConfigClosedError extends CoordinationError {
   }
 }
 
-/** Somebody published in between: the node does not have the version that was expected. */
-export class ConfigConflictError extends CoordinationError {
-  /** The version that the caller expected; -1: none, that there is no node. */
-  readonly expected: number;
-  /** The version that the node has; -1: there is none. */
-  readonly actual: number;
+/**
+ * Whether it was published cannot be told: the connection broke, and since then others have published
+ * so much that the history has nothing of that time any more. Look at what is there now.
+ */
+export class ConfigOutcomeUnknownError extends CoordinationError {
+  constructor(path: string) {
+    super(
+      `publish ${path}: it may have been applied: the connection broke, and by now the history keeps ` +
+        'only later versions. Look at what is there now; a higher historyMax makes this less likely',
+      { outcome: 'unknown', operation: 'publish', path },
+    );
+  }
+}
 
-  constructor(path: string, expected: number, actual: number) {
-    const text = (number: number) => (number === -1 ? 'no node' : `version ${number}`);
+/** Somebody published in between: the version that was expected is not there. */
+export class ConfigConflictError extends CoordinationError {
+  /**
+   * What the caller expected: the number of a version, or its zxid where it has none; -1: that there is
+   * none.
+   */
+  readonly expected: number | bigint;
+  /** Likewise, what is there. */
+  readonly actual: number | bigint;
+
+  constructor(path: string, expected: number | bigint, actual: number | bigint) {
+    const text = (version: number | bigint) => {
+      if (typeof version === 'bigint') return `version 0x${version.toString(16)}`;
+      return version === -1 ? 'no node' : `version ${version}`;
+    };
     super(
       `the configuration ${path} has ${text(actual)}, not ${text(expected)}: ` +
         'somebody published in between. Read it again',
@@ -156,4 +176,15 @@ export class ConfigConflictError extends CoordinationError {
     this.expected = expected;
     this.actual = actual;
   }
+}
+
+/** A {@link ConfigRejectedError} with one issue. */
+export function rejection(
+  path: string,
+  operation: string,
+  message: string,
+  field = '',
+): ConfigRejectedError {
+  const issues = [{ path: field, message }];
+  return new ConfigRejectedError(path, { operation, issues, version: null });
 }

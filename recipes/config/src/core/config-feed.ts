@@ -1,10 +1,17 @@
 import type { Subscription } from 'rxjs';
+import { InvalidArgumentError } from '@aviary/client';
 import { pause } from '@aviary/coordination';
 import type { Clock, Log, Timer } from '@aviary/foundation';
 import { issuesText, versionText, type ConfigIssue, type ConfigVersion } from './config-errors.js';
-import { DocumentError } from './document.js';
+import { DocumentError } from './document-error.js';
 import type { ConfigFallback, ConfigState, LiveConfig, TakenConfig } from './live-config.js';
-import { validate, type ConfigSchema, type Validation } from './schema.js';
+import {
+  judge,
+  validate,
+  type ConfigSchema,
+  type Validation,
+  type ValidationLimit,
+} from './schema.js';
 import type { ConfigSource, RawConfig } from './source.js';
 
 /** How many validations run at the same time; of what comes meanwhile only the newest is kept. */
@@ -29,7 +36,7 @@ export interface ConfigFeedPorts<T> {
   readonly live: LiveConfig<T>;
   readonly source: ConfigSource;
   readonly schema: ConfigSchema<T> | null;
-  readonly fallback: ConfigFallback<T>;
+  readonly fallback: ConfigFallback<unknown>;
   readonly validationMs: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -62,9 +69,36 @@ export class ConfigFeed<T> {
   private recoveryMs = RETRY_MS;
   /** What had come from the source when the value was taken out of the history. */
   private recoveredAt = 0;
+  private hasDefault: boolean;
 
   constructor(ports: ConfigFeedPorts<T>) {
     this.ports = ports;
+    this.hasDefault = typeof ports.fallback === 'object';
+  }
+
+  /**
+   * Has the default validated, which stands in from then on. A schema that takes its time has the
+   * start wait for it.
+   *
+   * @throws {InvalidArgumentError} It does not pass, as far as that is known at once.
+   */
+  takeDefault(): void {
+    const { schema, fallback, live } = this.ports;
+    if (typeof fallback !== 'object') return;
+    const { default: value } = fallback;
+    if (schema === null) {
+      live.applyDefault({ kind: 'valid', value: value as T });
+      return;
+    }
+    const verdict = judge(schema, value, this.validationLimit);
+    if (verdict instanceof Promise) {
+      live.applyDefault({ kind: 'awaited' });
+      void verdict.then((late) => this.onDefaultJudged(late));
+    } else if (verdict.kind === 'valid') live.applyDefault(verdict);
+    else {
+      const problem = defaultProblem(verdict.issues);
+      throw new InvalidArgumentError(`the configuration ${live.path}: ${problem}`);
+    }
   }
 
   start(): void {
@@ -72,6 +106,8 @@ export class ConfigFeed<T> {
     this.subscription = this.ports.source.subscribe({
       next: (raw) => this.onData(raw),
       error: (error: unknown) => this.onRefusal(error),
+      // The client was closed, so nothing will ever come any more.
+      complete: () => void this.ports.live.close(),
     });
   }
 
@@ -85,6 +121,26 @@ export class ConfigFeed<T> {
 
   private get isStopped(): boolean {
     return this.stopping.signal.aborted;
+  }
+
+  private get validationLimit(): ValidationLimit {
+    const { clock, validationMs } = this.ports;
+    return { clock, waitMs: validationMs, signal: this.stopping.signal };
+  }
+
+  private onDefaultJudged(verdict: Validation<T>): void {
+    if (this.isStopped) return;
+    const { log, live } = this.ports;
+    if (verdict.kind === 'valid') {
+      live.applyDefault(verdict);
+      return;
+    }
+    const problem = defaultProblem(verdict.issues);
+    log.error(`the configuration ${live.path}: ${problem}`);
+    this.hasDefault = false;
+    live.applyDefault({ kind: 'refused', problem });
+    if (live.state.kind !== 'default') return;
+    this.settle(++this.arrived, null, { kind: 'degraded', problem: { kind: 'missing' } });
   }
 
   private onData(raw: RawConfig | null): void {
@@ -107,9 +163,9 @@ export class ConfigFeed<T> {
   }
 
   private onAbsence(at: number): void {
-    const { fallback, log, live } = this.ports;
+    const { log, live } = this.ports;
     this.rejected = null;
-    if (this.taken === null && typeof fallback === 'object') {
+    if (this.taken === null && this.hasDefault) {
       this.settle(at, null, { kind: 'default' });
       return;
     }
@@ -124,8 +180,9 @@ export class ConfigFeed<T> {
     const verdict = await this.verdictOn(raw);
     this.running--;
     if (this.isStopped) return;
-    if (verdict.kind === 'valid') this.onValid(at, { value: verdict.value, version: raw.version });
-    else this.onInvalid(at, raw.version, verdict.issues);
+    if (verdict.kind === 'valid') {
+      this.onValid(at, { value: verdict.value, version: this.ascending(raw.version) });
+    } else this.onInvalid(at, raw.version, verdict.issues);
     const next = this.waiting;
     this.waiting = null;
     if (next !== null) void this.judge(next.at, next.raw);
@@ -138,6 +195,16 @@ export class ConfigFeed<T> {
     if (at > this.settledAt) this.rejected = null;
     this.takenAt = at;
     this.settle(at, isOlder ? null : taken, { kind: 'current', version: taken.version });
+  }
+
+  /**
+   * Whoever deletes a whole layer takes the last change of it away, of which nothing tells then;
+   * what is left is newer all the same.
+   */
+  private ascending(version: ConfigVersion): ConfigVersion {
+    const { taken } = this;
+    const isTree = version.number === null;
+    return isTree && taken !== null && this.isKnown(version) ? taken.version : version;
   }
 
   private onInvalid(at: number, version: ConfigVersion, issues: readonly ConfigIssue[]): void {
@@ -214,7 +281,7 @@ export class ConfigFeed<T> {
   }
 
   private async verdictOn(raw: RawConfig): Promise<Validation<T>> {
-    const { schema, clock, validationMs } = this.ports;
+    const { schema } = this.ports;
     let data: unknown;
     try {
       data = raw.parse();
@@ -223,6 +290,10 @@ export class ConfigFeed<T> {
       return { kind: 'invalid', issues: [{ path: error.field, message: error.message }] };
     }
     if (schema === null) return { kind: 'valid', value: data as T };
-    return validate(schema, data, { clock, limitMs: validationMs });
+    return validate(schema, data, this.validationLimit);
   }
+}
+
+function defaultProblem(issues: readonly ConfigIssue[]): string {
+  return `the default does not pass its schema, as data would have to: ${issuesText(issues)}`;
 }

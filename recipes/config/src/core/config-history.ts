@@ -1,8 +1,11 @@
 import { NoNodeError, type CallOptions, type ZooKeeper } from '@aviary/client';
-import { childPath } from '@aviary/foundation';
+import { childPath, randomUuid, type Random } from '@aviary/foundation';
 import type { ConfigVersion } from './config-errors.js';
 
-/** A version that was published, in the words in which it was written. */
+/**
+ * A version that was published, in the words in which it was written; a tree of properties, whose
+ * version has no number, as JSON.
+ */
 export interface PublishedVersion {
   /** Its node in the history. */
   readonly nodePath: string;
@@ -10,20 +13,50 @@ export interface PublishedVersion {
   /** When, by the servers' clock. */
   readonly publishedAt: Date;
   readonly data: Buffer;
+  /** The zxid of the version that came back with it by a rollback; null: it was none. */
+  readonly restores: bigint | null;
 }
 
-const NAME = /^v(\d+)-([0-9a-f-]{36})-(-?\d{10})$/;
+const NAME = /^([vt])(\d+)-([0-9a-f-]{36})-(-?\d{10})$/;
 
 interface EntryName {
   readonly name: string;
-  readonly number: number;
+  /** Null: it was a tree, whose versions have none. */
+  readonly number: number | null;
   readonly id: string;
   readonly sequence: number;
 }
 
-/** Where a version is written in the history; the server adds the rest of the name. */
-export function entryPath(directory: string, number: number, id: string): string {
-  return childPath(directory, `v${number}-${id}-`);
+/**
+ * Where a version is written in the history; the server adds the rest of the name.
+ *
+ * @param facts.count How often the node at the path was written to, with this version.
+ */
+export function entryPath(
+  directory: string,
+  { isTree, count, id }: { readonly isTree: boolean; readonly count: number; readonly id: string },
+): string {
+  return childPath(directory, `${isTree ? 't' : 'v'}${count}-${id}-`);
+}
+
+/**
+ * An id for a publication; one that brings a version back says which: as a UUID of version 8, whose
+ * first digits are the zxid. So the history tells what a rollback was, however much of it is gone.
+ */
+export function newEntryId(source: Random, restores: bigint | null): string {
+  const random = randomUuid(source);
+  if (restores === null) return random;
+  const zxid = restores.toString(16).padStart(ZXID_DIGITS, '0');
+  const start = `${zxid.slice(0, 8)}-${zxid.slice(8, 12)}-8${zxid.slice(12, 15)}`;
+  return `${start}-${random.charAt(19)}${zxid.slice(15)}${random.slice(21)}`;
+}
+
+const ZXID_DIGITS = 16;
+
+function restoredBy(id: string): bigint | null {
+  if (id.charAt(14) !== '8') return null;
+  const digits = id.replaceAll('-', '');
+  return BigInt(`0x${digits.slice(0, 12)}${digits.slice(13, 16)}${digits.charAt(17)}`);
 }
 
 /** The names of a history's nodes, newest first. What else is there is left alone. */
@@ -31,7 +64,8 @@ function entriesIn(names: readonly string[]): EntryName[] {
   const entries = names.flatMap((name) => {
     const match = NAME.exec(name);
     if (match === null) return [];
-    return { name, number: Number(match[1]), id: match[2] ?? '', sequence: Number(match[3]) };
+    const [, kind, count, id = '', sequence] = match;
+    return { name, number: kind === 't' ? null : Number(count), id, sequence: Number(sequence) };
   });
   // The counter is a signed one of 32 bits, so differences are right also where it wraps.
   return entries.sort((one, other) => (other.sequence - one.sequence) | 0);
@@ -60,7 +94,7 @@ export async function* readHistory(
   directory: string,
   options: () => CallOptions = () => ({}),
 ): AsyncGenerator<PublishedVersion, void, undefined> {
-  for (const { name, number } of await listEntries(zk, directory, options())) {
+  for (const { name, number, id } of await listEntries(zk, directory, options())) {
     const nodePath = childPath(directory, name);
     try {
       const { data, stat } = await zk.get(nodePath, options());
@@ -70,6 +104,7 @@ export async function* readHistory(
         version: { number, zxid: stat.czxid },
         publishedAt: new Date(Number(stat.ctime)),
         data: data ?? Buffer.alloc(0),
+        restores: restoredBy(id),
       };
     } catch (error) {
       // Somebody has just published the version that made it one too many.
@@ -78,20 +113,32 @@ export async function* readHistory(
   }
 }
 
-/** The version that was published under `id`; null: there is none. */
+/**
+ * The version that was published under `id`. `absent`: it was not. `unknown`: whether it was cannot
+ * be told any more, because all entries of its time are gone.
+ *
+ * @param wanted.floor The last zxid that was seen before it was published.
+ */
 export async function findEntry(
   zk: ZooKeeper,
   directory: string,
-  id: string,
+  wanted: { readonly id: string; readonly floor: bigint },
   options: () => CallOptions,
-): Promise<ConfigVersion | null> {
-  const entry = (await listEntries(zk, directory, options())).find((one) => one.id === id);
-  if (entry === undefined) return null;
-  const stat = await zk.exists(childPath(directory, entry.name), options());
-  return stat === null ? null : { number: entry.number, zxid: stat.czxid };
+): Promise<ConfigVersion | 'absent' | 'unknown'> {
+  const entries = await listEntries(zk, directory, options());
+  const own = entries.find(({ id }) => id === wanted.id);
+  const oldest = entries.at(-1);
+  if (own !== undefined) {
+    const stat = await zk.exists(childPath(directory, own.name), options());
+    return stat === null ? 'unknown' : { number: own.number, zxid: stat.czxid };
+  }
+  // Entries go in their order: none is gone before the first, nor after one that is older.
+  if (oldest === undefined || oldest.sequence === 0) return 'absent';
+  const stat = await zk.exists(childPath(directory, oldest.name), options());
+  return stat !== null && stat.czxid <= wanted.floor ? 'absent' : 'unknown';
 }
 
-/** Deletes all but the newest `keep`. */
+/** Deletes all but the newest `keep`, the oldest first: see {@link findEntry}. */
 export async function trimHistory(
   zk: ZooKeeper,
   directory: string,
@@ -99,7 +146,7 @@ export async function trimHistory(
   options: () => CallOptions,
 ): Promise<void> {
   const entries = await listEntries(zk, directory, options());
-  for (const { name } of entries.slice(keep)) {
+  for (const { name } of entries.slice(keep).reverse()) {
     try {
       await zk.delete(childPath(directory, name), options());
     } catch (error) {

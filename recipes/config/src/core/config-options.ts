@@ -1,6 +1,7 @@
-import { isDeepStrictEqual } from 'node:util';
+import { inspect, isDeepStrictEqual } from 'node:util';
 import { InvalidArgumentError, type Acl } from '@aviary/client';
 import type { Log } from '@aviary/foundation';
+import type { ConfigVersion } from './config-errors.js';
 import type { TextFormat } from './document.js';
 import type { ConfigFallback } from './live-config.js';
 import { checkSchema, type ConfigSchema } from './schema.js';
@@ -33,13 +34,18 @@ export interface ConfigClientOptions {
   readonly log?: Log | undefined;
 }
 
-/** How one configuration is read. */
-export interface WatchOptions<T> {
+/**
+ * How one configuration is read.
+ *
+ * @typeParam T Its value.
+ * @typeParam Data What the schema takes: a default is written as data are.
+ */
+export interface WatchOptions<T, Data = unknown> {
   /**
    * What lets data pass, and makes the value of them: a Standard Schema, synchronous or not.
    * Without one whatever can be parsed passes.
    */
-  readonly schema?: ConfigSchema<T> | undefined;
+  readonly schema?: ConfigSchema<T, Data> | undefined;
   /**
    * `json` (the default) and `yaml`: the data of one node. `properties`: a tree, each leaf one of
    * them.
@@ -51,20 +57,23 @@ export interface WatchOptions<T> {
    */
   readonly layers?: readonly string[] | undefined;
   /** What stands in when there is no valid first value. Default: `last-good`. */
-  readonly fallback?: ConfigFallback<T> | undefined;
+  readonly fallback?: ConfigFallback<Data> | undefined;
 }
 
 /** How a version is published. */
 export interface PublishOptions {
   /** What must let the value pass before it is written. */
   readonly schema?: ConfigSchema<unknown> | undefined;
-  /** Default: `json`. */
-  readonly format?: TextFormat | undefined;
   /**
-   * The version that the node must have; -1: there must be none yet. Unset: whichever it has is
-   * replaced.
+   * `json` (the default) and `yaml`: the data of one node. `properties`: a tree, in the place of all
+   * that is below the path.
    */
-  readonly expectedVersion?: number | undefined;
+  readonly format?: ConfigFormat | undefined;
+  /**
+   * The version that must be there, as of `LiveConfig.version`, or for a node its number; -1: there
+   * must be none yet. Unset: whatever is there is replaced.
+   */
+  readonly expectedVersion?: number | ConfigVersion | undefined;
   /** The longest wait, in milliseconds. Unset: no limit. */
   readonly waitMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -72,8 +81,11 @@ export interface PublishOptions {
 
 /** Which version comes back. */
 export interface RollbackOptions extends Omit<PublishOptions, 'expectedVersion'> {
-  /** Its number. Unset: the newest that is older than what is there now. */
-  readonly to?: number | undefined;
+  /**
+   * Its number, or its zxid, which trees have, too. Unset: the newest that is older than what is there
+   * now; where that came back by a rollback, older than the version that came back.
+   */
+  readonly to?: number | bigint | undefined;
 }
 
 export function positive(name: string, given: number | undefined, otherwise: number): number {
@@ -82,12 +94,26 @@ export function positive(name: string, given: number | undefined, otherwise: num
   throw new InvalidArgumentError(`${name} must be a number from 1 up, not ${String(given)}`);
 }
 
-export function checkExpected(expected: number | undefined, path: string): void {
-  if (expected === undefined) return;
-  if (Number.isInteger(expected) && expected >= -1) return;
+export function checkWait(operation: string, path: string, waitMs: number | undefined): void {
+  if (waitMs === undefined || (typeof waitMs === 'number' && waitMs >= 0)) return;
   throw new InvalidArgumentError(
-    `publish ${path}: expectedVersion must be a version, or -1 for none, not ${String(expected)}`,
+    `${operation} ${path}: waitMs must be a number of milliseconds from 0 up, not ${String(waitMs)}`,
   );
+}
+
+export function checkExpected(
+  expected: PublishOptions['expectedVersion'],
+  { path, format }: { readonly path: string; readonly format: ConfigFormat },
+): void {
+  if (expected === undefined || expected === -1) return;
+  if (typeof expected === 'object' && typeof Reflect.get(Object(expected), 'zxid') === 'bigint')
+    return;
+  const isNumber = typeof expected === 'number' && Number.isInteger(expected) && expected >= 0;
+  if (isNumber && format !== 'properties') return;
+  const what = isNumber
+    ? 'a tree has versions without numbers, such as that of a LiveConfig, not'
+    : 'it must be a version, its number, or -1 for none, not';
+  throw new InvalidArgumentError(`publish ${path}: expectedVersion: ${what} ${inspect(expected)}`);
 }
 
 export function checkWatchOptions(options: WatchOptions<unknown>, path: string): void {
@@ -97,9 +123,10 @@ export function checkWatchOptions(options: WatchOptions<unknown>, path: string):
   if (format !== undefined && !FORMATS.includes(format)) {
     throw new InvalidArgumentError(`${where}: there is no format "${format as string}"`);
   }
-  if (layers !== undefined && (format !== 'properties' || layers.length === 0)) {
+  const isList = Array.isArray(layers) && layers.length > 0;
+  if (layers !== undefined && (format !== 'properties' || !isList)) {
     throw new InvalidArgumentError(
-      `${where}: layers are for the format "properties", and at least one`,
+      `${where}: layers are for the format "properties", and a list of at least one path`,
     );
   }
   if (fallback === undefined || fallback === 'last-good' || fallback === 'fail') return;
@@ -111,13 +138,9 @@ export function checkWatchOptions(options: WatchOptions<unknown>, path: string):
 
 const FORMATS: readonly string[] = ['json', 'yaml', 'properties'] satisfies ConfigFormat[];
 
-export function checkTextFormat(format: string | undefined, path: string): void {
-  if (format === undefined || format === 'json' || format === 'yaml') return;
-  const problem =
-    format === 'properties'
-      ? 'properties are published by writing to their nodes, as with zk.transaction()'
-      : `there is no format "${format}"`;
-  throw new InvalidArgumentError(`publish ${path}: ${problem}`);
+export function checkPublishFormat(format: string | undefined, path: string): void {
+  if (format === undefined || FORMATS.includes(format)) return;
+  throw new InvalidArgumentError(`publish ${path}: there is no format "${format}"`);
 }
 
 export function refuseOthers(

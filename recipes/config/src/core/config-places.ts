@@ -45,6 +45,15 @@ export function absolutePath(path: unknown, root: string): string {
   return absolute;
 }
 
+/** A tree takes the place of all that is below its path. @throws {InvalidPathError} */
+export function checkTreePath(path: string, root: string): void {
+  if (!`${root}/`.startsWith(`${path}/`)) return;
+  throw new InvalidPathError(
+    `publish ${path}: all configurations stand there (root), and would give way to a tree that is ` +
+      'published there: publish below it',
+  );
+}
+
 /** @throws {InvalidPathError} @throws {InvalidArgumentError} */
 export function checkRoots(root: string, recordsRoot: string): void {
   for (const [name, path] of Object.entries({ root, recordsRoot })) {

@@ -1,4 +1,7 @@
-import { parseDocument, stringify } from 'yaml';
+import { isDeepStrictEqual } from 'node:util';
+import { Lexer, parseDocument, stringify } from 'yaml';
+import { DocumentError } from './document-error.js';
+import { plainValue } from './plain-value.js';
 import { jsonFault } from './json-fault.js';
 
 /** How the data of one node are written. */
@@ -10,18 +13,6 @@ const DEPTH_MAX = 100;
  * How many values the aliases of a YAML text may stand for: else a short text could be a huge one.
  */
 const ALIASES_MAX = 100;
-
-/** Data that the parser or the limits refuse. The message says where. */
-export class DocumentError extends Error {
-  /** The field, with dots between its names; empty: the whole, or not known. */
-  readonly field: string;
-
-  constructor(message: string, field = '') {
-    super(message);
-    this.name = new.target.name;
-    this.field = field;
-  }
-}
 
 /**
  * Reads the data of a node.
@@ -43,23 +34,20 @@ export function parseBytes(data: Uint8Array | null, format: TextFormat, bytesMax
 /**
  * Writes a value as the data of a node.
  *
- * @throws {DocumentError} It is not made of plain values, or too long.
+ * Dates and whatever else has a `toJSON` are written as that says; undefined properties are left out.
+ *
+ * @throws {DocumentError} It is made of something that would not be read back, or too long.
  */
 export function encodeValue(value: unknown, format: TextFormat, bytesMax: number): Buffer {
   checkDocument(value);
-  let text: string | undefined;
-  try {
-    text =
-      format === 'json'
-        ? `${JSON.stringify(value, null, 2)}\n`
-        : stringify(value, { aliasDuplicateObjects: false });
-  } catch (error) {
-    throw new DocumentError(`it cannot be written as ${format}: ${(error as Error).message}`);
-  }
+  const plain = plainValue(value);
+  const text =
+    format === 'json'
+      ? `${JSON.stringify(plain, null, 2)}\n`
+      : stringify(plain, { aliasDuplicateObjects: false });
   const bytes = Buffer.from(text);
-  // What is read back must be what was meant: no NaN, no date, no undefined in a list.
-  parseBytes(bytes, format, bytesMax);
-  return bytes;
+  if (isDeepStrictEqual(parseBytes(bytes, format, bytesMax), plain)) return bytes;
+  throw new DocumentError(`as ${format} it would not be read back as what it is`);
 }
 
 /** UTF-8 text. @throws {DocumentError} */
@@ -91,6 +79,7 @@ function placeOf(text: string, offset: number): string {
 }
 
 function parseYaml(text: string): unknown {
+  checkNesting(text);
   const document = parseDocument(text, { merge: true, prettyErrors: false, version: '1.2' });
   const [problem] = [...document.errors, ...document.warnings];
   if (problem !== undefined) {
@@ -104,13 +93,31 @@ function parseYaml(text: string): unknown {
   }
 }
 
+/**
+ * The parser takes minutes over what nests thousands of levels deep, and nothing else of the process
+ * goes on meanwhile. @throws {DocumentError}
+ */
+function checkNesting(text: string): void {
+  let brackets = 0;
+  let dashes = 0;
+  for (const token of new Lexer().lex(text)) {
+    if (token === '[' || token === '{') brackets++;
+    else if (token === ']' || token === '}') brackets--;
+    else if (token === '-' || token === '?') dashes++;
+    else if (token === '\n') dashes = 0;
+    if (brackets > DEPTH_MAX || dashes > DEPTH_MAX) throw tooDeep();
+  }
+}
+
+function tooDeep(): DocumentError {
+  return new DocumentError(`it is nested deeper than ${DEPTH_MAX} levels`);
+}
+
 /** @throws {DocumentError} It is too deep, contains itself, or has unsafe names. */
 export function checkDocument(value: unknown, path: readonly string[] = [], around: object[] = []) {
   if (typeof value !== 'object' || value === null) return;
   if (around.includes(value)) throw new DocumentError('it contains itself', path.join('.'));
-  if (path.length > DEPTH_MAX) {
-    throw new DocumentError(`it is nested deeper than ${DEPTH_MAX} levels`);
-  }
+  if (path.length > DEPTH_MAX) throw tooDeep();
   around.push(value);
   for (const [name, inner] of Object.entries(value)) {
     if (isUnsafeName(name, inner)) {

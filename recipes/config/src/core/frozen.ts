@@ -6,7 +6,8 @@ const MUTATORS: readonly (readonly [new () => object, readonly string[]])[] = [
 
 /**
  * Freezes a value and all that it consists of, and returns it. Also a Map, a Set and a Date, which
- * keep what they hold out of the reach of `Object.freeze`. Views of buffers stay as they are.
+ * keep what they hold out of the reach of `Object.freeze`. Views of buffers and functions stay as they
+ * are.
  */
 export function deepFreeze<T>(value: T): T {
   freezeAll(value, new Set());
@@ -14,7 +15,8 @@ export function deepFreeze<T>(value: T): T {
 }
 
 function freezeAll(value: unknown, seen: Set<unknown>): void {
-  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return;
+  // A function or class is no data; it may be anybody's, with all that hangs on it.
+  if (typeof value !== 'object' || value === null) return;
   if (seen.has(value) || ArrayBuffer.isView(value)) return;
   seen.add(value);
   if (value instanceof Map || value instanceof Set) {

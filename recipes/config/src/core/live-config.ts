@@ -10,7 +10,7 @@ import {
   of,
   type Observable,
 } from 'rxjs';
-import { AbortedError } from '@aviary/client';
+import { AbortedError, InvalidArgumentError } from '@aviary/client';
 import type { Clock, Timer } from '@aviary/foundation';
 import {
   ConfigClosedError,
@@ -22,6 +22,7 @@ import {
   type ConfigProblem,
   type ConfigVersion,
 } from './config-errors.js';
+import { checkWait } from './config-options.js';
 import { changedPaths } from './difference.js';
 import { deepFreeze } from './frozen.js';
 
@@ -54,22 +55,23 @@ export interface ConfigChange<T> {
 
 /**
  * What stands in when there is no valid first value. `last-good`: the newest published version that
- * passes. `fail`: nothing, that is an error. `default`: this value.
+ * passes. `fail`: nothing, that is an error. `default`: what the schema makes of this value, which must pass
+ * it as data do.
  */
-export type ConfigFallback<T> = 'last-good' | 'fail' | { readonly default: T };
+export type ConfigFallback<Data> = 'last-good' | 'fail' | { readonly default: Data };
 
 /** How long `ready` waits. */
 export interface ReadyOptions {
-  /** In milliseconds. Unset: no limit. */
+  /** In milliseconds. Unset or Infinity: no limit. */
   readonly waitMs?: number | undefined;
   /** Ends the wait. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** What {@link LiveConfig} is told by whoever follows the data. */
-export interface LiveConfigPorts<T> {
+export interface LiveConfigPorts {
   readonly path: string;
-  readonly fallback: ConfigFallback<T>;
+  readonly fallback: ConfigFallback<unknown>;
   readonly clock: Clock;
   /** Ends the following, and resolves when nothing of it is left. */
   readonly onClose: () => Promise<void>;
@@ -80,6 +82,14 @@ export interface TakenConfig<T> {
   readonly value: T;
   readonly version: ConfigVersion;
 }
+
+/**
+ * What is known of the default. `none`: there is none. `awaited`: its schema has not answered yet.
+ */
+export type StandIn<T> =
+  | { readonly kind: 'none' | 'awaited' }
+  | { readonly kind: 'valid'; readonly value: T }
+  | { readonly kind: 'refused'; readonly problem: string };
 
 interface Held<T> {
   readonly value: T;
@@ -95,21 +105,18 @@ interface Held<T> {
  */
 export class LiveConfig<T> {
   readonly path: string;
-  private readonly ports: LiveConfigPorts<T>;
+  private readonly ports: LiveConfigPorts;
   private held: Held<T> | null = null;
   private readonly states = new BehaviorSubject<ConfigState>({ kind: 'loading' });
+  private readonly standIn = new BehaviorSubject<StandIn<T>>({ kind: 'none' });
   private readonly changes = new Subject<ConfigChange<T>>();
   private readonly values = new Subject<T>();
   private closing: Promise<void> | null = null;
 
   /** @internal */
-  constructor(ports: LiveConfigPorts<T>) {
-    const { path, fallback } = ports;
-    this.path = path;
+  constructor(ports: LiveConfigPorts) {
+    this.path = ports.path;
     this.ports = ports;
-    if (typeof fallback === 'object') {
-      this.held = { value: deepFreeze(fallback.default), version: null };
-    }
   }
 
   /**
@@ -120,7 +127,9 @@ export class LiveConfig<T> {
    */
   get value(): T {
     if (this.held !== null) return this.held.value;
-    throw new ConfigNotReadyError(this.path, whyNone(this.state));
+    const { value: standIn } = this.standIn;
+    const problem = standIn.kind === 'refused' ? standIn.problem : whyNone(this.state);
+    throw new ConfigNotReadyError(this.path, problem);
   }
 
   /** Whether there is a value: {@link value} does not throw. Once there is, it stays so. */
@@ -176,20 +185,31 @@ export class LiveConfig<T> {
   /**
    * Waits for the first value: of the data, or what stands in for them (see {@link
    * ConfigFallback}). Resolves with it, at once if it is there. With a default it waits for the
-   * first answer of the ensemble, at most `waitMs`, and never fails for the data.
+   * first answer of the ensemble, at most `waitMs`, and fails only for the default itself.
    *
    * @throws {ConfigRejectedError} The data are not valid: at once with `fail`, else after `waitMs`.
    * @throws {ConfigMissingError} There are none; likewise.
    * @throws {ConfigUnavailableError} The ensemble did not show them within `waitMs`.
-   * @throws {AbortedError} By `signal`. @throws {ConfigClosedError}
+   * @throws {AbortedError} By `signal`. @throws {ConfigClosedError} Or its client was closed.
+   * @throws {InvalidArgumentError} `waitMs` is no time, or the default does not pass its schema, if
+   * that is one that takes its time.
    */
   async ready(options: ReadyOptions = {}): Promise<T> {
-    const { waitMs, signal } = options;
-    const isSettled = (state: ConfigState) => {
-      if (state.kind === 'loading') return false;
-      return this.held !== null || state.kind === 'closed' || this.ports.fallback === 'fail';
+    const { waitMs = Infinity, signal } = options;
+    const { path } = this;
+    checkWait('ready', path, waitMs);
+    const isSettled = () => {
+      const { kind } = this.state;
+      const { kind: standIn } = this.standIn.value;
+      if (kind === 'closed' || standIn === 'refused') return true;
+      if (kind === 'loading' || standIn === 'awaited') return false;
+      return this.held !== null || this.ports.fallback === 'fail';
     };
-    if (!isSettled(this.state)) await this.until(isSettled, waitMs, signal);
+    if (!isSettled()) await this.until(isSettled, waitMs, signal);
+    const { value: standIn } = this.standIn;
+    if (standIn.kind === 'refused') {
+      throw new InvalidArgumentError(`the configuration ${path}: ${standIn.problem}`);
+    }
     if (this.held !== null) return this.held.value;
     throw this.readyError(waitMs);
   }
@@ -227,9 +247,19 @@ export class LiveConfig<T> {
     this.changes.next({ path, previous, current, version, changedPaths: changed });
   }
 
+  /** @internal What has become known of the default, which stands in from when it is valid. */
+  applyDefault(standIn: StandIn<T>): void {
+    if (this.closing !== null) return;
+    if (standIn.kind === 'valid' && this.held === null) {
+      this.held = { value: deepFreeze(standIn.value), version: null };
+      this.values.next(this.held.value);
+    }
+    this.standIn.next(standIn);
+  }
+
   private until(
-    isWanted: (state: ConfigState) => boolean,
-    waitMs: number | undefined,
+    isWanted: () => boolean,
+    waitMs: number,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -245,15 +275,20 @@ export class LiveConfig<T> {
         end(() => reject(new AbortedError(`ready ${this.path}: aborted`, { ...facts, cause })));
       };
       const timer: Timer | null =
-        waitMs === undefined ? null : this.ports.clock.setTimer(waitMs, () => end(resolve));
-      const subscription = this.states.pipe(filter(isWanted)).subscribe(() => end(resolve));
+        waitMs === Infinity ? null : this.ports.clock.setTimer(waitMs, () => end(resolve));
+      const news$ = merge(this.states, this.standIn).pipe(filter(isWanted));
+      const subscription = news$.subscribe(() => end(resolve));
       signal?.addEventListener('abort', onAbort, { once: true });
       if (signal?.aborted === true) onAbort();
     });
   }
 
-  private readyError(waitMs: number | undefined): Error {
-    const { path, state } = this;
+  private readyError(waitMs: number): Error {
+    const { path, state, standIn } = this;
+    if (standIn.value.kind === 'awaited' && state.kind !== 'closed') {
+      const problem = `its schema did not answer about the default within ${waitMs} ms`;
+      return new ConfigUnavailableError(path, problem);
+    }
     switch (state.kind) {
       case 'closed':
         return new ConfigClosedError(path, 'ready');

@@ -1,6 +1,9 @@
+import type { Stat } from '@aviary/client';
 import type { TreeSnapshot } from '@aviary/coordination';
-import { childPath } from '@aviary/foundation';
-import { DocumentError, checkDocument, textOf } from './document.js';
+import { childPath, pathProblem } from '@aviary/foundation';
+import { DocumentError } from './document-error.js';
+import { checkDocument, textOf } from './document.js';
+import { plainValue } from './plain-value.js';
 
 /** Properties as an object: those whose names have dots lie in each other. */
 interface Properties {
@@ -67,9 +70,7 @@ export function parseProperties(trees: readonly TreeSnapshot[], bytesMax: number
     }
     whole = overlaid(whole, layer);
   }
-  if (bytes > bytesMax) {
-    throw new DocumentError(`it has ${bytes} bytes, more than the ${bytesMax} allowed`);
-  }
+  if (bytes > bytesMax) throw tooLong(bytes, bytesMax);
   checkDocument(whole);
   return whole;
 }
@@ -99,7 +100,88 @@ function put(into: Properties, names: readonly string[], data: Buffer): void {
 }
 
 function clash(field: string): DocumentError {
-  return new DocumentError('there are two nodes for it, or one for a property inside of it', field);
+  return new DocumentError('it is there twice, or there is a property inside of it', field);
+}
+
+/** A tree of properties, as it is written and as it will be read. */
+export interface PropertyNodes {
+  /** The data of the nodes, by their paths below the root. */
+  readonly leaves: ReadonlyMap<string, Buffer>;
+  readonly document: unknown;
+}
+
+/**
+ * The nodes of an object, whose texts, numbers and truth values become texts. Dots and slashes in its
+ * names stand for objects.
+ *
+ * @throws {DocumentError} It would not be read back as properties, or is longer than `bytesMax`.
+ */
+export function encodeProperties(value: unknown, bytesMax: number): PropertyNodes {
+  checkDocument(value);
+  const plain = plainValue(value);
+  if (!isGroup(plain)) {
+    throw new DocumentError('a tree of properties must be an object of names and values');
+  }
+  const leaves = new Map<string, Buffer>();
+  const document: Properties = {};
+  const write = (group: object, above: readonly string[]): void => {
+    for (const [name, inner] of Object.entries(group) as [string, unknown][]) {
+      const names = [...above, ...name.split(SEPARATOR)];
+      if (isGroup(inner)) {
+        write(inner, names);
+        continue;
+      }
+      const data = encodeProperty(inner, names);
+      put(document, names, data);
+      leaves.set(names.join('/'), data);
+    }
+  };
+  write(plain, []);
+  let bytes = 0;
+  for (const data of leaves.values()) bytes += data.length;
+  if (bytes > bytesMax) throw tooLong(bytes, bytesMax);
+  checkDocument(document);
+  return { leaves, document };
+}
+
+function isGroup(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function encodeProperty(value: unknown, names: readonly string[]): Buffer {
+  const field = names.join('.');
+  const problem = pathProblem(`/${names.join('/')}`);
+  if (problem !== null)
+    throw new DocumentError(`it cannot be the name of a node: ${problem}`, field);
+  const isFit =
+    typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
+  if (!isFit) {
+    const what = value === null ? 'null' : 'a list';
+    throw new DocumentError(
+      `${what} cannot be a property: leave it out, or write it as text`,
+      field,
+    );
+  }
+  const text = String(value);
+  if (text === '')
+    throw new DocumentError('an empty text cannot be a property: leave it out', field);
+  const data = Buffer.from(text);
+  if (textOf(data) === text) return data;
+  throw new DocumentError('it would not be read back as what it is', field);
+}
+
+function tooLong(bytes: number, bytesMax: number): DocumentError {
+  return new DocumentError(`it has ${bytes} bytes, more than the ${bytesMax} allowed`);
+}
+
+/** The zxid of the last change of a tree: the same for everybody who reads the same. */
+export function lastChange(stats: Iterable<Stat>): bigint {
+  let last = 0n;
+  for (const { mzxid, pzxid } of stats) {
+    if (mzxid > last) last = mzxid;
+    if (pzxid > last) last = pzxid;
+  }
+  return last;
 }
 
 function overlaid(below: Properties, above: Properties): Properties {

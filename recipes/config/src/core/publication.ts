@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   AbortedError,
   BadVersionError,
@@ -8,6 +7,8 @@ import {
   InvalidArgumentError,
   NoNodeError,
   NodeExistsError,
+  NotEmptyError,
+  RequestTooLargeError,
   SessionExpiredError,
   TransactionFailedError,
   type Acl,
@@ -18,18 +19,26 @@ import {
 } from '@aviary/client';
 import { TimeLimit, pause, type TimeLimits } from '@aviary/coordination';
 import { parentPath } from '@aviary/foundation';
-import { ConfigConflictError, type ConfigVersion } from './config-errors.js';
-import { entryPath, findEntry } from './config-history.js';
+import {
+  ConfigConflictError,
+  ConfigOutcomeUnknownError,
+  rejection,
+  type ConfigVersion,
+} from './config-errors.js';
+import { entryPath, findEntry, newEntryId } from './config-history.js';
 import type { ConfigPlaces } from './config-places.js';
+import type { Content, Draft } from './content.js';
 
 /** What is written, and under which condition. */
 export interface PublicationTerms extends TimeLimits {
   readonly zk: ZooKeeper;
   readonly places: ConfigPlaces;
-  readonly data: Buffer;
-  /** The version that the node must have; -1: there must be none. Unset: any. */
-  readonly expected: number | undefined;
+  readonly content: Content;
+  /** The version that must be there, or its number; -1: there must be none. Unset: any. */
+  readonly expected: number | ConfigVersion | undefined;
   readonly acl: readonly Acl[] | undefined;
+  /** The zxid of the version that comes back; null: it is a new one. */
+  readonly restores: bigint | null;
 }
 
 /** How long it waits before it asks again after a broken connection. */
@@ -40,22 +49,26 @@ const VERSION_MAX = 0x7fff_ffff;
  * Writes one version of a configuration, once or not at all.
  *
  * The data and an entry of the history with an id of this publication are written in one
- * transaction, if the node still has the version that was seen. So a publication whose answer was
- * lost is found by its id, and one that is tried again cannot be applied twice.
+ * transaction, if what was seen is still there. So a publication whose answer was lost is found by
+ * its id, and one that is tried again cannot be applied twice.
  */
 export class Publication {
-  private readonly id = randomUUID();
+  private readonly id: string;
   private readonly terms: PublicationTerms;
   private readonly limit: TimeLimit;
   private isInDoubt = false;
+  /** What the servers had done before the first attempt that may have been applied. */
+  private floor = 0n;
 
   constructor(terms: PublicationTerms) {
     this.terms = terms;
+    this.id = newEntryId(terms.zk.random, terms.restores);
     this.limit = new TimeLimit(terms.zk.clock, terms);
   }
 
   /**
-   * @throws {ConfigConflictError} @throws what the client throws, with outcome `unknown` only if
+   * @throws {ConfigConflictError} @throws {ConfigRejectedError} It does not fit into a transaction.
+   * @throws {ConfigOutcomeUnknownError} @throws what the client throws, with outcome `unknown` only if
    * the time was over before anybody could look whether it was applied.
    */
   async run(): Promise<ConfigVersion> {
@@ -74,60 +87,80 @@ export class Publication {
 
   /** Null: somebody else published meanwhile, or a directory was missing; try again. */
   private async attempt(): Promise<ConfigVersion | null> {
-    const { zk, places } = this.terms;
-    const found = this.isInDoubt ? await this.find() : null;
-    if (found !== null) return found;
-    const stat = await zk.exists(places.path, this.limit.rest());
-    const refusal = this.refusalAt(stat);
-    // What it conflicts with may be its own first attempt, which came late.
-    if (refusal !== null) return await this.findOr(refusal);
-    try {
-      return await this.commit(stat);
-    } catch (error) {
-      if (!(error instanceof TransactionFailedError)) throw error;
-      await this.prepareNext(error, stat);
-      return null;
+    if (this.isInDoubt) {
+      await this.catchUp();
+      const found = await this.find();
+      if (found !== null) return found;
     }
+    let draft = await this.draft();
+    if (this.refusalOf(draft) !== null) {
+      // A server that lags behind shows what was replaced long ago.
+      await this.catchUp();
+      draft = await this.draft();
+      const refusal = this.refusalOf(draft);
+      // What it conflicts with may be its own first attempt, which came late.
+      if (refusal !== null) return await this.findOr(refusal);
+    }
+    return await this.commit(draft);
   }
 
-  /** The node is made empty and then written to, since only of a write servers tell the zxid. */
-  private async commit(stat: Stat | null): Promise<ConfigVersion> {
-    const { zk, places, data, acl } = this.terms;
-    const version = stat?.version ?? 0;
-    const start: Transaction<TransactionResult[]> = zk.transaction();
-    if (stat === null) start.create(places.path, undefined, { acl });
-    const entry = entryPath(places.history, version + 1, this.id);
-    const results = await start
-      .set(places.path, data, { version })
-      .create(entry, data, { mode: 'persistentSequential', acl })
-      .commit(this.limit.rest());
-    const { mzxid } = results.at(-2) as Stat;
-    return { number: version + 1, zxid: mzxid };
+  private draft(): Promise<Draft> {
+    return this.terms.content.draft(() => this.limit.rest());
+  }
+
+  private async commit(draft: Draft): Promise<ConfigVersion | null> {
+    const { zk, places, content, acl } = this.terms;
+    const { isTree, record } = content;
+    const transaction: Transaction<TransactionResult[]> = zk.transaction();
+    draft.addTo(transaction);
+    const last = transaction.size;
+    const count = (draft.counter ?? 0) + 1;
+    const entry = entryPath(places.history, { isTree, count, id: this.id });
+    transaction.create(entry, record, { mode: 'persistentSequential', acl });
+    if (!this.isInDoubt) this.floor = zk.lastZxid;
+    try {
+      const results = await transaction.commit(this.limit.rest());
+      const { mzxid } = results[last - 1] as Stat;
+      return { number: isTree ? null : count, zxid: mzxid };
+    } catch (error) {
+      if (error instanceof RequestTooLargeError) throw this.tooLong(error, last);
+      if (!(error instanceof TransactionFailedError)) throw error;
+      await this.prepareNext(error, draft, last);
+      return null;
+    }
   }
 
   /** Sees to what stood in the way of an attempt. @throws what cannot be seen to. */
   private async prepareNext(
     { index, cause }: TransactionFailedError,
-    stat: Stat | null,
+    { counter }: Draft,
+    last: number,
   ): Promise<void> {
-    const { zk, places } = this.terms;
-    if (cause instanceof NoNodeError && index === (stat === null ? 2 : 1)) {
+    const { places } = this.terms;
+    if (cause instanceof NoNodeError && index === last) {
       await this.ensure(places.history, 'container');
-    } else if (cause instanceof NoNodeError && stat === null) {
+    } else if (cause instanceof NoNodeError && index === 0 && counter === null) {
       await this.ensure(parentPath(places.path) ?? '/', 'persistent');
     } else if (isOvertaken(cause)) {
-      await zk.sync(places.path, this.limit.rest());
+      await this.catchUp();
     } else {
       throw cause;
     }
   }
 
+  /** What was applied before now is seen afterwards. */
+  private async catchUp(): Promise<void> {
+    const { zk, places } = this.terms;
+    await zk.sync(places.path, this.limit.rest());
+  }
+
   /** Looks for what was written under the id of this publication. */
   private async find(): Promise<ConfigVersion | null> {
     const { zk, places } = this.terms;
-    // What was applied before the answer was lost is seen after the sync.
-    await zk.sync(places.path, this.limit.rest());
-    return findEntry(zk, places.history, this.id, () => this.limit.rest());
+    const wanted = { id: this.id, floor: this.floor };
+    const found = await findEntry(zk, places.history, wanted, () => this.limit.rest());
+    if (found === 'unknown') throw new ConfigOutcomeUnknownError(places.path);
+    return found === 'absent' ? null : found;
   }
 
   private async findOr(refusal: CoordinationError): Promise<ConfigVersion> {
@@ -136,17 +169,21 @@ export class Publication {
     throw refusal;
   }
 
-  private refusalAt(stat: Stat | null): CoordinationError | null {
+  private refusalOf({ current, counter }: Draft): CoordinationError | null {
     const { places, expected } = this.terms;
-    const actual = stat?.version ?? -1;
-    if (expected !== undefined && expected !== actual) {
-      return new ConfigConflictError(places.path, expected, actual);
-    }
-    if (stat === null || (stat.version >= 0 && stat.version < VERSION_MAX)) return null;
+    const conflict = conflictOf(places.path, expected, current);
+    if (conflict !== null) return conflict;
+    if (counter === null || (counter >= 0 && counter < VERSION_MAX)) return null;
     return new InvalidArgumentError(
-      `publish ${places.path}: the counter of its versions runs over at ${stat.version}, and ` +
+      `publish ${places.path}: the counter of its versions runs over at ${counter}, and ` +
         'servers do not compare with negative ones: delete the node and publish again',
     );
+  }
+
+  private tooLong({ message }: RequestTooLargeError, changes: number): CoordinationError {
+    const { places, content } = this.terms;
+    const problem = `${changes} changes do not fit into one transaction (${message})`;
+    return rejection(places.path, 'publish', `${problem}: ${content.advice}`);
   }
 
   private async ensure(path: string, mode: 'container' | 'persistent'): Promise<void> {
@@ -168,8 +205,25 @@ export class Publication {
   }
 }
 
+/** Numbers begin anew with a node that is made anew, zxids do not. */
+function conflictOf(
+  path: string,
+  expected: number | ConfigVersion | undefined,
+  current: ConfigVersion | null,
+): ConfigConflictError | null {
+  if (expected === undefined) return null;
+  const number = current === null ? -1 : (current.number ?? current.zxid);
+  if (typeof expected === 'number') {
+    return number === expected ? null : new ConfigConflictError(path, expected, number);
+  }
+  if (current?.zxid === expected.zxid) return null;
+  const wanted = expected.number ?? expected.zxid;
+  if (number !== wanted) return new ConfigConflictError(path, wanted, number);
+  return new ConfigConflictError(path, expected.zxid, current?.zxid ?? -1);
+}
+
 function isOvertaken(error: CoordinationError): boolean {
-  const kinds = [BadVersionError, NodeExistsError, NoNodeError];
+  const kinds = [BadVersionError, NodeExistsError, NoNodeError, NotEmptyError];
   return kinds.some((kind) => error instanceof kind);
 }
 

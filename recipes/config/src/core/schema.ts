@@ -1,10 +1,16 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { InvalidArgumentError } from '@aviary/client';
-import type { Clock, Timer } from '@aviary/foundation';
+import { TimeLimit, type TimeLimits } from '@aviary/coordination';
+import type { Clock } from '@aviary/foundation';
 import type { ConfigIssue } from './config-errors.js';
 
-/** A schema of any library that speaks Standard Schema: zod, valibot, arktype, joi, ... */
-export type ConfigSchema<T> = StandardSchemaV1<unknown, T>;
+/**
+ * A schema of any library that speaks Standard Schema: zod, valibot, arktype, joi, ...
+ *
+ * @typeParam T What it makes of data.
+ * @typeParam Data What the data are, before.
+ */
+export type ConfigSchema<T, Data = unknown> = StandardSchemaV1<Data, T>;
 
 /** What a schema says of data. */
 export type Validation<T> =
@@ -23,24 +29,49 @@ export function checkSchema(schema: unknown, where: string): void {
   );
 }
 
+/** How long a schema may take. */
+export interface ValidationLimit extends TimeLimits {
+  readonly clock: Clock;
+  readonly waitMs: number;
+}
+
 /**
- * Asks a schema, at most for `limitMs`. Never rejects: a schema that throws, or that does not
- * answer in time, has not let the data pass.
+ * Asks a schema, for a limited time. Never rejects: a schema that throws, or that does not answer
+ * in time, has not let the data pass.
  */
 export async function validate<T>(
   schema: ConfigSchema<T>,
   data: unknown,
-  limit: { readonly clock: Clock; readonly limitMs: number },
+  limit: ValidationLimit,
 ): Promise<Validation<T>> {
+  return judge(schema, data, limit);
+}
+
+/** As {@link validate}, but a schema that is synchronous has answered when it returns. */
+export function judge<T>(
+  schema: ConfigSchema<T>,
+  data: unknown,
+  limit: ValidationLimit,
+): Validation<T> | Promise<Validation<T>> {
   try {
     const answer = schema['~standard'].validate(data);
-    const result = 'then' in answer ? await inTime(answer, limit) : answer;
-    if (result.issues === undefined) return { kind: 'valid', value: result.value };
-    return { kind: 'invalid', issues: issuesOf(result.issues) };
+    if (!('then' in answer)) return verdictOf(answer);
+    return inTime(answer, limit)
+      .then(verdictOf<T>)
+      .catch(failed);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return { kind: 'invalid', issues: [{ path: '', message: `the schema failed: ${message}` }] };
+    return failed(error);
   }
+}
+
+function verdictOf<T>(result: StandardSchemaV1.Result<T>): Validation<T> {
+  if (result.issues === undefined) return { kind: 'valid', value: result.value };
+  return { kind: 'invalid', issues: issuesOf(result.issues) };
+}
+
+function failed(error: unknown): Validation<never> {
+  const message = error instanceof Error ? error.message : String(error);
+  return { kind: 'invalid', issues: [{ path: '', message: `the schema failed: ${message}` }] };
 }
 
 function issuesOf(issues: readonly StandardSchemaV1.Issue[]): readonly ConfigIssue[] {
@@ -51,17 +82,10 @@ function issuesOf(issues: readonly StandardSchemaV1.Issue[]): readonly ConfigIss
   }));
 }
 
-async function inTime<R>(
-  answer: Promise<R>,
-  { clock, limitMs }: { readonly clock: Clock; readonly limitMs: number },
-): Promise<R> {
-  let timer: Timer | null = null;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = clock.setTimer(limitMs, () => reject(new Error(`no answer within ${limitMs} ms`)));
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    (timer as Timer | null)?.cancel();
-  }
+async function inTime<R>(answer: Promise<R>, { clock, ...limits }: ValidationLimit): Promise<R> {
+  const answered: { result?: R } = {};
+  const noted = Promise.resolve(answer).then((result) => (answered.result = result));
+  await new TimeLimit(clock, limits).race(noted);
+  if (answered.result !== undefined) return answered.result;
+  throw new Error(`no answer within ${limits.waitMs} ms`);
 }

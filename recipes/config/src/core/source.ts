@@ -1,9 +1,9 @@
 import { combineLatest, map, type Observable } from 'rxjs';
-import type { ZooKeeper } from '@aviary/client';
+import type { Stat, ZooKeeper } from '@aviary/client';
 import { Trees, type TreeSnapshot } from '@aviary/coordination';
 import type { ConfigVersion } from './config-errors.js';
 import { parseBytes, type TextFormat } from './document.js';
-import { parseProperties } from './properties.js';
+import { lastChange, parseProperties } from './properties.js';
 
 /** What the servers have at one moment. */
 export interface RawConfig {
@@ -52,21 +52,13 @@ export function treeSource(
       const isMissing = snapshots.every(({ root, problems }) => root === null && !problems.length);
       if (isMissing) return null;
       return {
-        version: { zxid: lastChangeOf(snapshots), number: null },
+        version: { zxid: lastChange(statsOf(snapshots)), number: null },
         parse: () => parseProperties(snapshots, bytesMax),
       };
     }),
   );
 }
 
-/** The same for everybody who reads the same. */
-function lastChangeOf(snapshots: readonly TreeSnapshot[]): bigint {
-  let last = 0n;
-  for (const snapshot of snapshots) {
-    for (const { stat } of snapshot.nodes()) {
-      if (stat.mzxid > last) last = stat.mzxid;
-      if (stat.pzxid > last) last = stat.pzxid;
-    }
-  }
-  return last;
+function* statsOf(snapshots: readonly TreeSnapshot[]): Generator<Stat> {
+  for (const snapshot of snapshots) for (const { stat } of snapshot.nodes()) yield stat;
 }

@@ -1,4 +1,4 @@
-import type { Subscription } from 'rxjs';
+import { isObservable, type Subscription } from 'rxjs';
 import type { Log } from '@aviary/foundation';
 import { changedPaths } from '../core/difference.js';
 import type { ConfigChange, LiveConfig } from '../core/live-config.js';
@@ -58,7 +58,10 @@ export class ChangeDelivery {
     // Whoever changes back and forth has changed nothing.
     if (change.changedPaths.length === 0) return;
     try {
-      await this.handler.call(change);
+      const result = await this.handler.call(change);
+      if (isObservable(result)) {
+        throw new Error('it returned an Observable, to which nobody subscribes: return a Promise');
+      }
     } catch (error) {
       const { label } = this.handler;
       this.log.error(`${label} failed on a change of ${change.path}`, { error });

@@ -5,8 +5,8 @@ import type { ConfigPath } from './config-definition.js';
 import { WATCHED, requireRegistry } from './config-binding.js';
 import { ConfigSetupError } from './config-setup-error.js';
 
-/** How a property under {@link ConfigWatch} is read. */
-export interface ConfigWatchOptions<T> extends Omit<WatchOptions<T>, 'schema'> {
+/** How a property under {@link ConfigWatch} is read. A default is written as data are. */
+export interface ConfigWatchOptions<Data> extends Omit<WatchOptions<unknown, Data>, 'schema'> {
   /** The `name` of the `ConfigWatchModule` that is meant. */
   readonly configs?: string | undefined;
 }
@@ -16,7 +16,8 @@ export interface ConfigWatchOptions<T> extends Omit<WatchOptions<T>, 'schema'> {
  * application is initialised. All objects of an application share one for each path, request-scoped
  * ones included.
  *
- * It is there from `onModuleInit` on, not in the constructor.
+ * It is there from `onModuleInit` on. In the constructor the property is undefined still; from then on to
+ * `onModuleInit`, reading it throws ConfigSetupError.
  *
  * @param path Below the module's root, absolute if it begins with a slash, or a function that makes
  * one of the `ConfigService` when the application starts.
@@ -28,10 +29,10 @@ export interface ConfigWatchOptions<T> extends Omit<WatchOptions<T>, 'schema'> {
  * \@ConfigWatch('pricing', Pricing, { fallback: { default: { vat: 0.2 } } })
  * readonly pricing!: LiveConfig<Pricing>;
  */
-export function ConfigWatch<T = unknown>(
+export function ConfigWatch<Data = unknown>(
   path: ConfigPath,
-  schema?: ConfigSchema<T>,
-  options: ConfigWatchOptions<T> = {},
+  schema?: ConfigSchema<unknown, Data>,
+  options: ConfigWatchOptions<Data> = {},
 ): (target: object, key: string | symbol, descriptor?: undefined) => void {
   return (target, key, descriptor?: unknown) => {
     const isStatic = typeof target === 'function';

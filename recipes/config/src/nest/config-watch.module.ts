@@ -9,7 +9,14 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { DiscoveryService, ModuleRef } from '@nestjs/core';
-import { DEFAULT_MODULE, featureModule, requireOneObject, type RecipeSetup } from '@aviary/nest';
+import {
+  DEFAULT_MODULE,
+  featureModule,
+  featurePath,
+  requireOneObject,
+  shown,
+  type RecipeSetup,
+} from '@aviary/nest';
 import { TimeLimit } from '@aviary/coordination';
 import type { Subscription } from 'rxjs';
 import type { LiveConfig } from '../core/live-config.js';
@@ -26,7 +33,7 @@ import {
   type OPTIONS_TYPE,
 } from './config-watch.module-definition.js';
 import { LOCAL_REGISTRY, getConfigToken, registryToken } from './config.tokens.js';
-import { checkBridgeKey, findConfigService, mirror } from './nest-config-bridge.js';
+import { checkBridgeKeys, findConfigService, mirror } from './nest-config-bridge.js';
 import { CHANGE_HANDLERS } from './on-config-change.decorator.js';
 
 const WAIT_MS_DEFAULT = 10_000;
@@ -84,11 +91,14 @@ export class ConfigWatchModule
    * Configurations to inject with `@InjectConfig(path)`, and whose schema marks may leave out.
    *
    * @param name The name of the `ConfigWatchModule`, if it has one.
+   * @throws {ConfigSetupError} It is no list of configurations. What else is wrong with one of them stops
+   * the start.
    */
   static forFeature(
     features: readonly ConfigFeature[],
     name: string = DEFAULT_MODULE,
   ): DynamicModule {
+    checkFeatures(features);
     return featureModule<ConfigRegistry>(
       ConfigFeatureModule,
       registryToken(name),
@@ -175,8 +185,8 @@ export class ConfigWatchModule
     if (service === null) {
       this.setup.refuse('the bridge needs ConfigModule.forRoot() of @nestjs/config in the imports');
     }
+    this.setup.attempt(() => checkBridgeKeys(bridge.map(({ into }) => into)));
     for (const { path, into } of bridge) {
-      this.setup.attempt(() => checkBridgeKey(into));
       const live = this.followed(path, `bridge into "${into}"`);
       mirror(service, into, live);
       this.mirrors.push(live.changes$.subscribe(() => mirror(service, into, live)));
@@ -209,6 +219,18 @@ export class ConfigWatchModule
     throw new ConfigSetupError(
       `${label}: nobody follows ${typeof path === 'string' ? `"${path}"` : 'that configuration'}: ` +
         'add @ConfigWatch() with the same path to a provider, or ConfigWatchModule.forFeature(...)',
+    );
+  }
+}
+
+/** For callers without types. @throws {ConfigSetupError} */
+function checkFeatures(features: unknown): void {
+  const example = "ConfigWatchModule.forFeature([{ path: 'pricing', schema: Pricing }])";
+  if (!Array.isArray(features)) throw new ConfigSetupError(`write ${example}: a list`);
+  for (const feature of features as unknown[]) {
+    if (typeof feature !== 'string' && featurePath(feature) !== null) continue;
+    throw new ConfigSetupError(
+      `ConfigWatchModule.forFeature: ${shown(feature)} is no configuration: write ${example}`,
     );
   }
 }

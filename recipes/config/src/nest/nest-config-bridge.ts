@@ -45,8 +45,25 @@ export function mirror(service: ConfigServiceLike, into: string, { value }: Live
   }
 }
 
-/** @throws {ConfigSetupError} It is no key. */
-export function checkBridgeKey(into: unknown): void {
+/** @throws {ConfigSetupError} They are no keys, or one is, or is within, another. */
+export function checkBridgeKeys(keys: readonly string[]): void {
+  for (const [at, into] of keys.entries()) {
+    checkBridgeKey(into);
+    // Values are frozen, and replaced as a whole.
+    const other = keys.slice(0, at).find((one) => isWithin(one, into) || isWithin(into, one));
+    if (other === undefined) continue;
+    throw new ConfigSetupError(
+      `bridge: into "${into}" and into "${other}" would overwrite each other: give ` +
+        'them keys of which none is within the other',
+    );
+  }
+}
+
+function isWithin(inner: string, outer: string): boolean {
+  return `${inner}.`.startsWith(`${outer}.`);
+}
+
+function checkBridgeKey(into: unknown): void {
   const isKey = typeof into === 'string' && /^[\w-]+(\.[\w-]+)*$/.test(into);
   const isSafe = isKey && !/(^|\.)(__proto__|constructor|prototype)(\.|$)/.test(into);
   if (isSafe) return;
