@@ -9,6 +9,7 @@ export {
   HandOverError,
   LeadersClosedError,
   LeadershipTimeoutError,
+  NotCampaigningError,
   NotLeaderError,
 } from './core/leader-errors.js';
 export type { LeaderLayout } from './core/leader-layout.js';
@@ -37,3 +38,4 @@ export {
 export { OnLeadershipGained, OnLeadershipLost } from './nest/leadership-events.decorator.js';
 export type { LeadershipEventOptions } from './nest/leadership-events.decorator.js';
 export { currentTerm } from './nest/term-scope.js';
+export { Term } from './nest/term.decorator.js';

@@ -395,6 +395,40 @@ describe('the application', () => {
     expect(status).toMatchObject({ leader: null, me: null });
   });
 
+  it('leads with `campaign: false` only when it was told to, and not because it waits', async () => {
+    const app = await application(ann, [Reports], { campaign: false });
+    const role = app.get(Leaders).role('reports');
+    const refused = async (waiting: Promise<unknown>) => {
+      const error = await rejection(waiting);
+      expect(error).toMatchObject({ name: 'NotCampaigningError', outcome: 'notApplied' });
+      expect(String(error)).toMatch(
+        /not take part for "reports".*: call campaign\(\) of the role fi/,
+      );
+      await world.pass(200);
+      expect([role.isCampaigning, role.term]).toEqual([false, null]);
+    };
+    await refused(world.in(ann, () => role.whenLeading({ waitMs: 1_000 })));
+    ann.process.run(() => role.campaign());
+    const term = await world.in(ann, () => role.whenLeading({ waitMs: 1_000 }));
+    expect(await world.in(ann, () => app.get(Reports).send('a'))).toBe('a by ann');
+    expect(term.isHeld).toBe(true);
+    await world.in(ann, () => role.withdraw());
+    await refused(world.in(ann, () => role.whenLeading({ waitMs: 1_000 })));
+  });
+
+  it('ends waits with `campaign: false` when it is told to withdraw', async () => {
+    const one = await application(ann, [Reports]);
+    await world.world.reach(() => one.get(Leaders).role('reports').term !== null);
+    const role = (await application(bob, [Reports], { campaign: false }))
+      .get(Leaders)
+      .role('reports');
+    bob.process.run(() => role.campaign());
+    const waiting = rejection(world.begin(bob, () => role.whenLeading()));
+    await world.pass(200);
+    await world.in(bob, () => role.withdraw());
+    expect(await world.world.settle(waiting)).toMatchObject({ name: 'NotCampaigningError' });
+  });
+
   it('resigns, lets work end, and frees the role when it is closed', async () => {
     const { one, other, role } = await two();
     const reports = one.app.get(Reports);
@@ -412,6 +446,8 @@ describe('the application', () => {
     await world.world.reach(() => other.leaders.role('reports').term !== null);
     await close(bob, other.app);
     expect([ann, bob].map(({ zk }) => zk.watchCount)).toEqual([0, 0]);
+    // A watch whose read was on its way is taken back when that has been answered.
+    await world.pass(50);
     expect(world.watchCount).toBe(0);
   });
 

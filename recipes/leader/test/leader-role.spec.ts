@@ -125,6 +125,7 @@ describe('a role', () => {
     ['/', () => ann.leaders.role('/'), /root cannot be a role/],
     ['root', () => new Leaders(ann.zk, { root: 'x' }), /root: a path must start/],
     ['grace', () => new Leaders(ann.zk, { graceMs: NaN }), /graceMs must be a number/],
+    ['campaign', () => new Leaders(ann.zk, { campaign: 0 as never }), /campaign must be a boolean/],
     ['layout', () => new Leaders(ann.zk, { layout: 'x' as never }), /layout must be one of latch/],
     ['overrun', () => new Leaders(ann.zk, { onOverrun: 'x' as never }), /onOverrun must be one of/],
   ])('is refused where it makes no sense: %s', (_what, make, problem) => {
@@ -314,6 +315,20 @@ describe('transferTo', () => {
     await world.world.settle(transferred);
     await world.leading(cas);
     expect([...led]).toEqual([]);
+  });
+
+  it('waits for whom another hand-over has just sent to the end of the queue', async () => {
+    await world.campaign(ann, bob, cas);
+    await world.leading(ann);
+    bob.process.pause();
+    await transfer(ann, 'cas');
+    await world.leading(cas);
+    const again = world.begin(ann, () => ann.role.transferTo('bob', { waitMs: 10_000 }));
+    await world.pass(500);
+    expect((await world.children(ann.role.path)).length).toBe(2);
+    bob.process.resume();
+    await world.world.settle(again);
+    await world.leading(bob);
   });
 
   it('does nothing for who leads already, and refuses whom nobody knows', async () => {

@@ -1,44 +1,26 @@
 import 'reflect-metadata';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as common from '@nestjs/common';
 import type { INestApplicationContext } from '@nestjs/common';
 import * as core from '@nestjs/core';
-import { Test } from '@nestjs/testing';
 import { firstValueFrom } from 'rxjs';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { ZooKeeper } from '@aviary/client';
 import * as nest from '@aviary/nest';
 import * as leader from '../src/index.js';
-import { readmeIn, runExample } from '../../../test/readme-examples.js';
+import { readmeIn } from '../../../test/readme-examples.js';
+import { readmeMember } from '../../../test/recipes/readme-member.js';
 
 const { text, examples } = readmeIn(join(import.meta.dirname, '..'));
 
 /** What the examples can import. */
 const packages = { ...common, ...core, ...nest, ...leader };
 
-const silent = { log: () => undefined, warn: () => undefined, error: () => undefined };
-const dataDir = mkdtempSync(join(tmpdir(), 'aviary-leader-'));
 const apps: INestApplicationContext[] = [];
-let member: INestApplicationContext;
-let servers: string;
-
-beforeAll(async () => {
-  const options = { dataDir, clientPort: 0, tickTimeMs: 500, preAllocBytes: 64 << 10 };
-  const imports = [nest.EnsembleModule.forRoot(options)];
-  const testing = await Test.createTestingModule({ imports }).setLogger(silent).compile();
-  member = await testing.init();
-  servers = member.get(nest.EnsembleTransport).address;
-});
+const member = readmeMember();
 
 afterEach(async () => {
   for (const app of apps.splice(0)) await app.close();
-});
-
-afterAll(async () => {
-  await member.close();
-  rmSync(dataDir, { recursive: true, force: true });
 });
 
 /** What the examples use and do not import. */
@@ -50,9 +32,10 @@ interface Surroundings {
 
 /** Runs an example against the member of this test; resolves with its application. */
 async function run(example: string, around: Surroundings): Promise<INestApplicationContext> {
-  const body = `${example.replaceAll('localhost:2181', servers)}return app;`;
-  common.Logger.overrideLogger(false);
-  const app = await runExample<INestApplicationContext>(body, { ...packages, ...around });
+  const app = await member.run<INestApplicationContext>(example, 'return app;', {
+    ...packages,
+    ...around,
+  });
   apps.push(app);
   return app;
 }
@@ -88,8 +71,9 @@ describe('the README', () => {
     await app.close();
     apps.length = 0;
     expect(printed[1]).toEqual(['leads no more:', 'shutdown']);
-    await using zk = new ZooKeeper({ servers });
+    await using zk = new ZooKeeper({ servers: member.servers });
     expect(await zk.exists('/leader-cron/nightly')).not.toBeNull();
+    expect(String((await zk.get('/sent')).data)).toBe('by the leader');
     const after = new leader.Leaders(zk).role('reports');
     const status = await firstValueFrom(after.status$);
     expect(status.leader).toBeNull();
@@ -102,7 +86,7 @@ describe('the README', () => {
     await run(examples[1]!, { console, fetch: nothing, save: nothing });
     expect(printed[0]).toEqual(['nobody', 0]);
     expect(printed).toContainEqual(['feed-1', 0]);
-    await using zk = new ZooKeeper({ servers });
+    await using zk = new ZooKeeper({ servers: member.servers });
     expect(String((await zk.get('/position')).data)).toBe('by the leader');
   });
 

@@ -8,7 +8,7 @@ import type { LeaderTerm } from '../src/index.js';
 import { torment } from '../../../test/recipes/torment.js';
 import { LeaderWorld, SESSION_TIMEOUT_MS, type Service } from './leader-world.js';
 
-const SEEDS = Number(process.env.RECIPE_SEEDS ?? 5);
+const SEEDS = Number(process.env.RECIPE_SEEDS ?? 2);
 const FIRST_SEED = Number(process.env.SEED ?? 1);
 const TORMENT_MS = 10_000;
 /** Timers come a turn of the event loop late. */

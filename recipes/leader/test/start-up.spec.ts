@@ -46,16 +46,48 @@ describe('the start stops', () => {
     ],
     ['@LeaderOnly on a property', () => only('a')(tower, 'x'), /not on a property/],
     ['@LeaderOnly without a role', () => only('')(...onRing), /on Tower\.ring: its role must be a/],
-    ['an unknown way', () => only('a', { otherwise: 'wait' })(...onRing), /no way "wait"/],
+    [
+      'an unknown way',
+      () => only('a', { otherwise: 'wait' })(...onRing),
+      /otherwise must be one of "throw", "skip", not "wait"/,
+    ],
+    [
+      'a way for options',
+      () => only('a', 'skip')(...onRing),
+      /its options must be an object, not "skip"/,
+    ],
+    ['null for options', () => cron('* * * * *', null)(...onRing), /an object, not null/],
+    [
+      'a module that has no name',
+      () => lost('a', { leaders: 5 })(...onRing),
+      /leaders must be .* 5/,
+    ],
+    ['no expression', () => cron()(...onRing), /its expression must be a string, not undefined/],
+    [
+      'a number for a zone',
+      () => cron('* * * * *', { timeZone: 5 })(...onRing),
+      /timeZone must be/,
+    ],
+    ['a number for a name', () => cron('* * * * *', { name: 5 })(...onRing), /it is no string/],
+    [
+      'a word for a boolean',
+      () => cron('* * * * *', { disabled: 'no' })(...onRing),
+      /disabled must/,
+    ],
     [
       'no cron expression',
       () => cron('each night')(...onRing),
-      /"each night" in UTC is no time to/,
+      /"each night" in "UTC" is no time to/,
+    ],
+    [
+      'a day that never comes',
+      () => cron('0 0 31 2 *')(...onRing),
+      /^@LeaderCron\(\) on Tower\.ring: "0 0 31 2 \*" in "UTC" is no time to fire at: it never fires, since no month that it names has such a day$/,
     ],
     [
       'an unknown zone',
       () => cron('* * * * *', { timeZone: 'X' })(...onRing),
-      /in X is no time to/,
+      /in "X" is no time to/,
     ],
     [
       'a climbing name',
@@ -63,11 +95,15 @@ describe('the start stops', () => {
       /cannot be that of a node/,
     ],
     ['a name with a slash', () => cron('* * * * *', { name: 'a/b' })(...onRing), /it has a slash/],
-    ['an unknown misfire', () => cron('* * * * *', { misfire: 'all' })(...onRing), /no way "all"/],
+    [
+      'an unknown misfire',
+      () => cron('* * * * *', { misfire: 'all' })(...onRing),
+      /misfire must be one of .*, not "all"/,
+    ],
     [
       'an unknown way to go on',
       () => cron('* * * * *', { interrupted: 'x' })(...onRing),
-      /way "x"/,
+      /interrupted must be one of .*, not "x"/,
     ],
     [
       'a wrong time',
@@ -76,6 +112,16 @@ describe('the start stops', () => {
     ],
     ['no history', () => cron('* * * * *', { history: 0 })(...onRing), /a whole number from 1/],
     ['a static method', () => lost('a')(Tower, 'x', { value: () => 1 }), /on Tower\.x: a static/],
+    [
+      'forFeature of no list',
+      () => LeaderModule.forFeature('a' as never),
+      /^LeaderModule\.forFeature: its roles must be a list, such as \["reports"\], not "a"$/,
+    ],
+    [
+      'forFeature of nothing',
+      () => LeaderModule.forFeature([undefined as never]),
+      /^LeaderModule\.forFeature: the name of a role must be a string, .* not undefined$/,
+    ],
     [
       'no role',
       () => lost('')(...onRing),
@@ -105,6 +151,7 @@ describe('the start stops', () => {
     const connection = { provide: getZooKeeperToken(), useValue: ann.zk };
     const testing = Test.createTestingModule({ providers: [Marked, connection] });
     const error = await rejection(testing.compile());
+    expect((error as Error).constructor.name).toBe('UnknownDependenciesException');
     expect(String(error)).toMatch(
       /its @\w+\(\) needs LeaderModule\.forRoot\(\.\.\.\) in the imports/,
     );
@@ -148,6 +195,12 @@ describe('the start stops', () => {
     ['root', { root: 'x' }, /LeaderModule "default": root: a path must start/],
     ['grace', { grace: 'x' as never }, /LeaderModule "default": grace must be milliseconds or/],
     ['cronRoot', { cronRoot: 'x' }, /LeaderModule "default": cronRoot: a path must start/],
+    ['campaign', { campaign: 'no' as never }, /campaign must be a boolean, not no/],
+    [
+      'onForeignContender',
+      { onForeignContender: 'ignore' as never },
+      /onForeignContender must be one of throw, warn, not ignore/,
+    ],
     ['layout', { layout: 'x' as never }, /layout must be one of latch, selector, not x/],
   ])('with a wrong option: %s', async (_name, options, problem) => {
     const error = await rejection(application(ann, [], options));
@@ -161,6 +214,13 @@ describe('the start stops', () => {
       async run(): Promise<void> {}
     }
     expect(String(await rejection(application(ann, [Climbs])))).toMatch(/role: .*component "\.\."/);
+    const error = await rejection(
+      application(ann, [], {}, { imports: [LeaderModule.forFeature(['../a'])] }),
+    );
+    expect(error).toBeInstanceOf(LeaderSetupError);
+    expect(String(error)).toMatch(
+      /LeaderModule\.forFeature: role: .*component "\.\.": .*\/\.\.\/a/,
+    );
     const connection = { provide: getZooKeeperToken(), useValue: ann.zk };
     const testing = Test.createTestingModule({ imports: [LeaderModule], providers: [connection] });
     expect(String(await rejection(testing.compile()))).toMatch(/import LeaderModule\.forRoot/);

@@ -160,6 +160,7 @@ describe('a broken connection (CURATOR-644, CURATOR-645)', () => {
     expect(second).not.toBe(first);
     // Nobody led in between: it is the same node, and the same token.
     expect([second.nodePath, second.token]).toEqual([first.nodePath, first.token]);
+    expect([first.resumed, second.resumed]).toEqual([0, 1]);
     expect(await world.ids()).toEqual(['ann', 'bob']);
     expect(first.isHeld).toBe(false);
     await expectRightful(ann, second);
@@ -265,16 +266,17 @@ it('T14: a queue costs as many watches after many terms as at first, and none af
   const before = world.watchCount;
   await world.campaign(ann, bob);
   await world.leading(ann);
-  // Each watches its own node; the one that waits the leader's, too.
+  // Each watches its own node; the one that waits the leader's, and the leader whether it is asked to
+  // step down.
   await world.pass(100);
-  expect(world.watchCount - before).toBe(3);
+  expect(world.watchCount - before).toBe(4);
   for (let round = 0; round < 4; round++) {
     const [leader, other] = round % 2 === 0 ? [ann, bob] : [bob, ann];
     await world.in(leader, () => leader.role.resign());
     await world.leading(other);
   }
   await world.pass(200);
-  expect(world.watchCount - before).toBe(3);
+  expect(world.watchCount - before).toBe(4);
   for (const each of [ann, bob]) await world.in(each, () => each.leaders.close());
   await world.pass(200);
   expect([world.watchCount, ann.zk.watchCount, bob.zk.watchCount]).toEqual([before, 0, 0]);

@@ -17,6 +17,7 @@ import {
   type SessionOptions,
 } from '@aviary/coordination';
 import { LeaderTerm } from './leader-term.js';
+import { whenAsked } from './step-down.js';
 
 /** How long it takes until a role is contended for again that was refused. */
 const RETRY_MS = 5_000;
@@ -50,6 +51,8 @@ export interface CandidacyTerms {
   readonly log: Log;
   /** Told when a term begins, and null when it has ended and its work stops. Must not throw. */
   readonly onTerm: (term: LeaderTerm | null) => void;
+  /** Told when {@link Candidacy.nodePath} has changed. */
+  readonly onPlace: () => void;
   /** Told why it cannot take part just now; null: it can. */
   readonly onProblem: (problem: unknown) => void;
 }
@@ -71,6 +74,10 @@ export class Candidacy {
   private term: LeaderTerm | null = null;
   private place: Place | null = null;
   private leading: Promise<unknown> | null = null;
+  /** How many terms there were at this place. */
+  private termCount = 0;
+  /** Whether the place is to be given up at which this process led: also between two terms. */
+  private isResigned = false;
   private isStopping = false;
 
   /** Begins at once. */
@@ -98,6 +105,7 @@ export class Candidacy {
 
   /** Steps down to the end of the queue. Resolves when the role is given up; at once without a term. */
   async resign(): Promise<void> {
+    this.isResigned = this.termCount > 0;
     this.term?.end('resigned');
     await this.leading;
   }
@@ -111,9 +119,10 @@ export class Candidacy {
           zk.sessionId ?? (await zk.connect({ signal, deadlineMs: Infinity })).sessionId;
         await this.runInSession(sessionId);
       } catch (error) {
-        if (this.isOver(error)) return;
+        if (this.hasStopped()) return;
         if (error instanceof SessionExpiredError) continue;
         onProblem(error);
+        if (error instanceof ClosedError) return;
         const problem = error instanceof Error ? error.message : String(error);
         log.error(`this process does not take part for "${role}": ${problem}`);
         if (error instanceof AuthFailedError) return;
@@ -122,8 +131,9 @@ export class Candidacy {
     }
   }
 
-  private isOver(error: unknown): boolean {
-    return this.isStopping || error instanceof ClosedError;
+  /** Asked anew after each wait, during which it may have come to be so. */
+  private hasStopped(): boolean {
+    return this.isStopping;
   }
 
   private async runInSession(sessionId: bigint): Promise<void> {
@@ -134,21 +144,28 @@ export class Candidacy {
       { ...this.terms, noun: 'role', identity: this.terms.id, warn },
       options,
     );
-    this.place = place;
+    this.termCount = 0;
+    this.isResigned = false;
+    this.standAt(place);
     try {
       await this.standIn(place, options);
     } finally {
       // In this turn, so that whatever is asked next comes after it.
       if (this.nodePath !== null) void place.leave();
-      this.place = null;
+      this.standAt(null);
     }
+  }
+
+  private standAt(place: Place | null): void {
+    this.place = place;
+    this.terms.onPlace();
   }
 
   /** Returns when the place is gone or given up. */
   private async standIn(place: Place, options: SessionOptions): Promise<void> {
     while (!this.isStopping) {
       const standing = await place.look(options);
-      if (standing === null) return;
+      if (standing === null || this.isResigned) return;
       this.terms.onProblem(null);
       if (standing.predecessor !== null) await place.awaitChange(standing, options);
       // If the answer took too long to prove that the session lives, it is asked again.
@@ -174,24 +191,31 @@ export class Candidacy {
       remove: () => (isKept ? Promise.resolve() : this.giveUp(node)),
       onReleased: () => undefined,
     });
-    const term = new LeaderTerm({ role, id, lease, clock: zk.clock });
+    const term = new LeaderTerm({ role, id, resumed: this.termCount++, lease, clock: zk.clock });
     const forgetConnection = this.watchConnection(lease);
     this.term = term;
     onTerm(term);
+    void this.watchRequests(term, node);
     await aborted(term.signal);
     onTerm(null);
     forgetConnection();
     const isDrained = await term.drain(graceMs);
     if (!isDrained) this.overrun(term);
-    isKept = isDrained && !this.isStopping && KEEPS_PLACE.includes(term.ended ?? 'released');
+    const isGivenUp = this.isStopping || this.isResigned || !isDrained;
+    isKept = !isGivenUp && KEEPS_PLACE.includes(term.ended ?? 'released');
     await lease.release();
     this.term = null;
     return isKept;
   }
 
   private giveUp(node: DyingNode): Promise<void> {
-    this.place = null;
+    this.standAt(null);
     return this.terms.removals.removeSoon(node);
+  }
+
+  private async watchRequests(term: LeaderTerm, node: DyingNode): Promise<void> {
+    const { zk, path } = this.terms;
+    if (await whenAsked(zk, path, node, term.signal)) term.end('revoked');
   }
 
   /** Ends the term with the connection, where that is wanted; returns how to stop. */

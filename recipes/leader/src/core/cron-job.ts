@@ -117,7 +117,8 @@ export class LeaderCronJob {
   /**
    * Fires now, beside the schedule, after the fire that runs. Resolves with how it ended.
    *
-   * @throws {NotLeaderError} Only the leader fires, and not while the job is stopped.
+   * @throws {NotLeaderError} Only the leader fires, and not while the job is stopped. And why the job's
+   * record cannot be read or written.
    */
   fireNow(): Promise<CronFire> {
     const { role } = this.terms;
@@ -136,6 +137,7 @@ export class LeaderCronJob {
         await this.look(term);
       } catch (error) {
         if (term.ended !== null) break;
+        this.refuseAsked(error);
         log.error(`the cron job "${this.name}" cannot be fired`, { error });
         await pause(clock, RETRY_MS, term.signal);
       }
@@ -176,9 +178,13 @@ export class LeaderCronJob {
     if (fire !== null) this.asked.shift()?.resolve(fire);
   }
 
-  private refuseAsked(): void {
+  private refuseAsked(error: unknown = this.notLeader()): void {
+    for (const { reject } of this.asked.splice(0)) reject(error);
+  }
+
+  private notLeader(): NotLeaderError {
     const { name, path } = this.terms.role;
-    for (const { reject } of this.asked.splice(0)) reject(new NotLeaderError(name, path));
+    return new NotLeaderError(name, path);
   }
 
   private isToRunAgain({ history }: CronRecord, orphan: CronFire): boolean {
@@ -225,6 +231,7 @@ export class LeaderCronJob {
     // The answer may have been lost: if our claim stands there it is ours to fire.
     const stored = await store.readNewest(term.signal);
     const isOurs = stored?.record.history.some((fire) => keyOf(fire) === keyOf(begun)) ?? false;
+    if (!isOurs) this.notBegun.delete(keyOf(begun));
     return isOurs && this.mayBegin(term, begun);
   }
 

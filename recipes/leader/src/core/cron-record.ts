@@ -39,10 +39,23 @@ export interface StoredRecord {
   readonly version: number;
 }
 
-/** The bytes of a record: JSON, with times as in ISO 8601 and tokens in decimal text. */
+/** A record is read and written whole, and servers take no request of more than a megabyte. */
+export const RECORD_BYTES_MAX = 512 << 10;
+
+/**
+ * The bytes of a record: JSON, with times as in ISO 8601 and tokens in decimal text. Of a history that
+ * would take more than {@link RECORD_BYTES_MAX} the oldest fires are left out.
+ */
 export function encodeRecord({ last, history }: CronRecord): string {
-  const fires = history.map((fire) => ({ ...fire, token: String(fire.token) }));
-  return JSON.stringify({ last, history: fires });
+  const fires: string[] = [];
+  let bytes = 0;
+  for (const fire of history) {
+    const text = JSON.stringify({ ...fire, token: String(fire.token) });
+    bytes += Buffer.byteLength(text) + 1;
+    if (bytes > RECORD_BYTES_MAX) break;
+    fires.push(text);
+  }
+  return `{"last":${JSON.stringify(last)},"history":[${fires.join()}]}`;
 }
 
 /** @throws {SyntaxError} It is no record. */

@@ -1,6 +1,5 @@
 import { nodeName } from '@aviary/foundation';
 import {
-  BadVersionError,
   ConnectionLossError,
   NoNodeError,
   TransactionFailedError,
@@ -8,16 +7,21 @@ import {
   type TransactionResult,
   type ZooKeeper,
 } from '@aviary/client';
-import { inOrder, type Discipline, type TimeLimit } from '@aviary/coordination';
+import { inOrder, pause, type Discipline, type TimeLimit } from '@aviary/coordination';
 import { HandOverError } from './leader-errors.js';
 import { QueueReader, type Participant } from './role-queue.js';
+import { stepDownRequest } from './step-down.js';
+
+/** So long somebody may be missing: who was sent to the end of the queue is not in it for a moment. */
+const ABSENCE_MS_MAX = 5_000;
+const LOOK_AGAIN_MS = 100;
 
 /** A role that is handed over. */
 export interface HandOverTerms {
   readonly zk: ZooKeeper;
   readonly path: string;
   readonly discipline: Discipline;
-  /** Our node, if this process leads: it then steps down by itself, and nobody writes to the node. */
+  /** Our node, if this process leads: it then steps down by itself, and is not asked. */
   readonly ownNode: () => string | null;
 }
 
@@ -34,11 +38,11 @@ export interface ClearedWay {
  * away can have become leader. Their nodes are deleted, and they make new ones: ours as Curator's,
  * whose latch and selector do so whenever they do not find theirs. Nobody overtakes: whoever leads
  * later has a younger node, so fencing tokens go on growing. A leader of another process is asked to
- * step down in the same transaction, by writing to its node what stands there: ours then do, and
- * Curator's, which cannot be asked, see nothing of it.
+ * step down in the same transaction: ours then do, and Curator's, which cannot be asked, see nothing
+ * of it. @see stepDownRequest
  *
  * @returns null: the chosen one leads already.
- * @throws {HandOverError} Nobody of that name takes part. And what the client's calls throw.
+ * @throws {HandOverError} Nobody of that name takes part, for five seconds or the whole limit. And what the client's calls throw.
  */
 export async function clearTheWay(
   terms: HandOverTerms,
@@ -46,12 +50,17 @@ export async function clearTheWay(
   limit: TimeLimit,
 ): Promise<ClearedWay | null> {
   const { zk, path } = terms;
+  const absentUntilMs = zk.clock.monotonicMs() + ABSENCE_MS_MAX;
   for (;;) {
     limit.assertLeft('transferTo', path);
     const participants = await participantsOf(terms, limit);
     const [leader] = participants;
     const chosen = participants.find((one) => one.id === id);
     if (leader === undefined || chosen === undefined) {
+      if (zk.clock.monotonicMs() < absentUntilMs && limit.restMs > LOOK_AGAIN_MS) {
+        await pause(zk.clock, LOOK_AGAIN_MS, limit.signal);
+        continue;
+      }
       const known = participants.map((one) => `"${one.id}"`).join(', ');
       const problem = `nobody called "${id}" takes part, but ${known === '' ? 'nobody' : known}`;
       throw new HandOverError(path, problem, 'notApplied');
@@ -65,10 +74,8 @@ export async function clearTheWay(
       // Somebody came, went, or was asked to step down, or nobody knows: look again. What was done
       // already is done no harm by being done twice.
       const { cause } = Object(error) as { cause?: unknown };
-      const hasChanged = cause instanceof NoNodeError || cause instanceof BadVersionError;
-      const isRefused = error instanceof TransactionFailedError && !hasChanged;
-      const isKnown = error instanceof NoNodeError || error instanceof ConnectionLossError;
-      if (isRefused || !(error instanceof TransactionFailedError || isKnown)) throw error;
+      const hasChanged = error instanceof TransactionFailedError && cause instanceof NoNodeError;
+      if (!hasChanged && !(error instanceof ConnectionLossError)) throw error;
     }
     await zk.sync(path, limit.rest());
   }
@@ -87,7 +94,7 @@ export async function outcomeOf(
 }
 
 async function commit(
-  { zk, ownNode }: HandOverTerms,
+  { zk, path, ownNode }: HandOverTerms,
   { leader, chosen }: ClearedWay,
   between: readonly Participant[],
   limit: TimeLimit,
@@ -96,8 +103,7 @@ async function commit(
   transaction = transaction.check(chosen.nodePath);
   for (const { nodePath } of between) transaction = transaction.delete(nodePath);
   if (leader.nodePath !== ownNode()) {
-    const { data, stat } = await zk.get(leader.nodePath, limit.rest());
-    transaction = transaction.set(leader.nodePath, data, { version: stat.version });
+    transaction = transaction.set(path, stepDownRequest(leader.nodePath));
   }
   await transaction.commit(limit.rest());
 }

@@ -11,6 +11,17 @@ export class NotLeaderError extends CoordinationError {
   }
 }
 
+/** This process only observes, so it would wait for its turn without end. Nothing was done. */
+export class NotCampaigningError extends CoordinationError {
+  constructor(role: string, path: string) {
+    super(
+      `this process does not take part for "${role}", since its leaders have \`campaign: false\`: ` +
+        'call campaign() of the role first (and again after withdraw())',
+      { outcome: 'notApplied', operation: 'whenLeading', path },
+    );
+  }
+}
+
 /** It did not become this process's turn in the time allowed. It goes on taking part. */
 export class LeadershipTimeoutError extends CoordinationError {
   readonly waitMs: number;

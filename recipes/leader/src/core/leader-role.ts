@@ -4,12 +4,20 @@ import { TimeLimit, type TimeLimits } from '@aviary/coordination';
 import type { Log } from '@aviary/foundation';
 import { Candidacy, type CandidacyTerms } from './candidacy.js';
 import { clearTheWay, outcomeOf, type ClearedWay, type HandOverTerms } from './hand-over.js';
-import { HandOverError, LeadersClosedError, LeadershipTimeoutError } from './leader-errors.js';
+import {
+  HandOverError,
+  LeadersClosedError,
+  LeadershipTimeoutError,
+  NotCampaigningError,
+} from './leader-errors.js';
 import { statusOf, type LeaderStatus } from './leader-status.js';
 import type { LeaderTerm } from './leader-term.js';
 
 /** What a role is made of. */
-export type RoleTerms = Omit<CandidacyTerms, 'onTerm' | 'onProblem'>;
+export interface RoleTerms extends Omit<CandidacyTerms, 'onTerm' | 'onPlace' | 'onProblem'> {
+  /** Whether to wait for leadership is not enough to take part. */
+  readonly onlyObserves: boolean;
+}
 
 /** What is done while leading: the term ends with it. */
 export type LeaderWork = (term: LeaderTerm) => unknown;
@@ -35,6 +43,7 @@ export class LeaderRole {
   private readonly terms: RoleTerms;
   private readonly termSubject = new BehaviorSubject<LeaderTerm | null>(null);
   private readonly problems = new BehaviorSubject<unknown>(null);
+  private readonly ownNodes = new BehaviorSubject<string | null>(null);
   private readonly ownTerms = new WeakSet<LeaderTerm>();
   private candidacy: Candidacy | null = null;
   /** Candidacies that were stopped, and whose terms' work may still run. */
@@ -55,7 +64,7 @@ export class LeaderRole {
       path: terms.path,
       discipline: terms.discipline,
       term$: this.term$,
-      ownNode: this.ownNode,
+      ownNode$: this.ownNodes,
     });
   }
 
@@ -90,6 +99,7 @@ export class LeaderRole {
     this.candidacy ??= new Candidacy({
       ...this.terms,
       onTerm: (term) => this.onTerm(term),
+      onPlace: () => this.ownNodes.next(this.ownNode()),
       onProblem: (problem) => {
         if (problem !== this.problems.value) this.problems.next(problem);
       },
@@ -98,7 +108,8 @@ export class LeaderRole {
 
   /**
    * Steps down, but goes on taking part, from the end of the queue. Resolves when the work of the term
-   * has ended, or its grace period, and the role is free; at once if this process does not lead.
+   * has ended, or its grace period, and the role is free; at once if this process does not lead. After a
+   * broken connection, by which its term has ended, it gives up the place that was kept for the next one.
    */
   async resign(): Promise<void> {
     await this.candidacy?.resign();
@@ -110,20 +121,25 @@ export class LeaderRole {
   }
 
   /**
-   * The term of this process, as soon as there is one. It campaigns from now on.
+   * The term of this process, as soon as there is one. It campaigns from now on, unless its leaders were
+   * told to observe only.
    *
    * @throws {LeadershipTimeoutError} Not within `waitMs`. It goes on campaigning, as after each of these.
    * @throws {AbortedError} By `signal`.
-   * @throws {ForeignContenderError} and other reasons for which it cannot take part.
+   * @throws {ForeignContenderError} and other reasons for which it cannot take part: {@link problem}.
+   * @throws {NotCampaigningError} They have `campaign: false`, and {@link campaign} was not called, or not
+   * since {@link withdraw}.
    * @throws {LeadersClosedError}
    */
   async whenLeading(limits: TimeLimits = {}): Promise<LeaderTerm> {
-    this.campaign();
+    const { onlyObserves } = this.terms;
+    if (!onlyObserves) this.campaign();
     const limit = new TimeLimit(this.terms.zk.clock, limits);
     for (;;) {
       const { term, problem } = this;
       if (term !== null) return term;
       if (this.isClosed) throw new LeadersClosedError(this.path);
+      if (onlyObserves && !this.isCampaigning) throw new NotCampaigningError(this.name, this.path);
       if (problem !== null) throw problem as Error;
       if (limit.restMs === 0 && limit.signal?.aborted !== true) {
         const { state } = this.terms.zk;
@@ -147,7 +163,8 @@ export class LeaderRole {
    * next.
    *
    * @param limits Without `waitMs` it waits for as long as the leader's work takes.
-   * @throws {HandOverError} Nobody of that name takes part, it left meanwhile, or the leader has not
+   * @throws {HandOverError} Nobody of that name takes part (for five seconds: who was sent to the end of
+   * the queue by another hand-over is not in it for a moment), it left meanwhile, or the leader has not
    * stepped down in time. @throws {AbortedError} and what else the client's calls throw.
    */
   async transferTo(id: string, limits: TimeLimits = {}): Promise<void> {
@@ -179,6 +196,8 @@ export class LeaderRole {
   private async stop(reason: 'shutdown' | 'resigned'): Promise<void> {
     const { candidacy } = this;
     this.candidacy = null;
+    this.ownNodes.next(null);
+    this.problems.next(null);
     if (candidacy !== null) {
       const stopped = candidacy.stop(reason).finally(() => this.stopping.delete(stopped));
       this.stopping.add(stopped);

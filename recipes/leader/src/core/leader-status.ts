@@ -4,10 +4,13 @@ import {
   ReplaySubject,
   combineLatest,
   defer,
+  distinctUntilChanged,
+  endWith,
   map,
   retry,
   share,
   switchMap,
+  takeWhile,
 } from 'rxjs';
 import { ClosedError, type ZooKeeper } from '@aviary/client';
 import type { Discipline, ForeignName } from '@aviary/coordination';
@@ -17,6 +20,8 @@ import { QueueReader, type Participant, type RoleQueue } from './role-queue.js';
 
 /** How long it takes until a queue is read again that the servers refused to show. */
 const RETRY_MS = 1_000;
+/** What a status is made of. */
+const KEYS = ['seen', 'term', 'me'] as const;
 
 /** A role at one moment, as its servers and this process know it. */
 export interface LeaderStatus {
@@ -40,8 +45,8 @@ export interface StatusSources {
   readonly path: string;
   readonly discipline: Discipline;
   readonly term$: Observable<LeaderTerm | null>;
-  /** Our node in the queue; null: there is none. */
-  readonly ownNode: () => string | null;
+  /** Our node in the queue, now and after each change; null: there is none. */
+  readonly ownNode$: Observable<string | null>;
 }
 
 /**
@@ -53,13 +58,18 @@ export interface StatusSources {
  * without a connection the last one stands. Completes when the client is closed; never errors.
  */
 export function statusOf(sources: StatusSources): Observable<LeaderStatus> {
-  const { role, term$, ownNode } = sources;
-  const queue$ = defer(() => queueOf(sources));
-  return combineLatest([queue$, term$]).pipe(
-    map(([{ participants, foreign }, term]) => {
+  const { role, term$, ownNode$ } = sources;
+  // Its end is that of the client, and of all: neither terms nor nodes end with it.
+  const queue$ = defer(() => queueOf(sources)).pipe(endWith(null));
+  return combineLatest([queue$, term$, ownNode$]).pipe(
+    takeWhile((facts): facts is [RoleQueue, LeaderTerm | null, string | null] => facts[0] !== null),
+    map(([seen, term, own]) => {
+      const me = seen.participants.find(({ nodePath }) => nodePath === own) ?? null;
+      return { seen, term, me };
+    }),
+    distinctUntilChanged((one, other) => KEYS.every((key) => one[key] === other[key])),
+    map(({ seen: { participants, foreign }, term, me }) => {
       const [leader = null, ...queue] = participants;
-      const own = ownNode();
-      const me = participants.find(({ nodePath }) => nodePath === own) ?? null;
       return { role, leader, me, term, queue, foreign };
     }),
     share({ connector: () => new ReplaySubject<LeaderStatus>(1), resetOnRefCountZero: true }),

@@ -8,6 +8,7 @@ import { NotLeaderError } from './leader-errors.js';
 export interface TermFacts {
   readonly role: string;
   readonly id: string;
+  readonly resumed: number;
   readonly lease: Lease;
   readonly clock: Clock;
 }
@@ -24,6 +25,11 @@ export class LeaderTerm {
   readonly role: string;
   /** What this process is called among those who take part. */
   readonly id: string;
+  /**
+   * How many terms before this one had the same {@link token}: 0, unless the connection broke. The
+   * pair of both is greater for every later term, whoever's it is.
+   */
+  readonly resumed: number;
   /** When it began, by this process's clock. */
   readonly since: Date;
   /** Aborts with a LeaseLostError when the term ends, for whatever reason. Then stop. */
@@ -36,9 +42,10 @@ export class LeaderTerm {
   private whenIdle: (() => void) | null = null;
 
   /** @internal */
-  constructor({ role, id, lease, clock }: TermFacts) {
+  constructor({ role, id, resumed, lease, clock }: TermFacts) {
     this.role = role;
     this.id = id;
+    this.resumed = resumed;
     this.lease = lease;
     this.clock = clock;
     this.since = new Date(clock.wallMs());
@@ -65,8 +72,11 @@ export class LeaderTerm {
   }
 
   /**
-   * The fencing token: the czxid of our node. Every later leader's is greater. One that leads again
-   * after a broken connection, without anybody in between, has the same as before.
+   * The fencing token: the czxid of our node. Every later leader's is greater.
+   *
+   * After a broken connection this process may lead again with the same: the place in the queue was
+   * kept, so nobody led in between, and the work of the term before had ended. A store that shall also
+   * refuse what that sent, and what is still on its way, compares {@link resumed} where tokens are equal.
    */
   get token(): bigint {
     return this.lease.token;
@@ -167,10 +177,13 @@ export class LeaderTerm {
     // Those who are told of the end by the signal begin to clean up in this turn.
     await Promise.resolve();
     if (this.running === 0) return true;
-    const over = new AbortController();
     const idle = new Promise<void>((resolve) => (this.whenIdle = resolve));
-    await Promise.race([idle, pause(this.clock, graceMs, over.signal)]);
-    over.abort();
+    if (graceMs === Infinity) await idle;
+    else {
+      const over = new AbortController();
+      await Promise.race([idle, pause(this.clock, graceMs, over.signal)]);
+      over.abort();
+    }
     return this.running === 0;
   }
 }

@@ -21,6 +21,11 @@ export interface LeadersOptions {
   readonly onSuspended?: OnSuspended | undefined;
   /** How long work may go on after its term before {@link onOverrun}. Default: 5,000. */
   readonly graceMs?: number | undefined;
+  /**
+   * Whether `whenLeading` makes this process take part. Default: true. False: it only observes until
+   * `campaign` is called, and `whenLeading` rejects with NotCampaigningError.
+   */
+  readonly campaign?: boolean | undefined;
   /** What becomes of work that goes on even then. Default: `warn`. */
   readonly onOverrun?: OnOverrun | undefined;
   /** Who may do what with the role's nodes. Unset: everybody everything. */
@@ -93,6 +98,7 @@ export class Leaders {
       role: name,
       path,
       id: this.identity,
+      onlyObserves: options.campaign === false,
       discipline: DISCIPLINES[options.layout ?? 'latch'],
       acl: options.acl,
       onForeignContender: options.onForeignContender ?? 'throw',
@@ -145,6 +151,10 @@ export class Leaders {
 
 function checkOptions(options: LeadersOptions): void {
   const { graceMs = 0, layout = 'latch', onSuspended = 'abort', onOverrun = 'warn' } = options;
+  const { onForeignContender = 'throw', campaign = true } = options;
+  if (typeof campaign !== 'boolean') {
+    throw new InvalidArgumentError(`campaign must be a boolean, not ${String(campaign)}`);
+  }
   if (!(typeof graceMs === 'number' && graceMs >= 0)) {
     throw new InvalidArgumentError(
       `graceMs must be a number of milliseconds from 0 up, not ${String(graceMs)}`,
@@ -157,4 +167,5 @@ function checkOptions(options: LeadersOptions): void {
   check('layout', layout, Object.keys(DISCIPLINES));
   check('onSuspended', onSuspended, ['abort', 'hold-until-deadline']);
   check('onOverrun', onOverrun, ['warn', 'exit-process']);
+  check('onForeignContender', onForeignContender, ['throw', 'warn']);
 }

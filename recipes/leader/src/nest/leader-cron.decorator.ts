@@ -1,16 +1,11 @@
 import { pathProblem } from '@aviary/foundation';
-import {
-  DEFAULT_MODULE,
-  durationOptionMs,
-  markedMethodOf,
-  type Duration,
-  type MethodDecoration,
-} from '@aviary/nest';
+import { durationOptionMs, shown, type Duration } from '@aviary/nest';
 import type { MisfirePolicy } from '../core/cron-plan.js';
 import { CronSchedule } from '../core/cron-schedule.js';
+import { checkWay, leaderMethodOf } from './leader-decoration.js';
 import { CRON_MARKS } from './leader-marks.js';
 import { RUNNERS } from './leader-runner.js';
-import { LeaderSetupError } from './leader-setup-error.js';
+import { TERMS } from './term.decorator.js';
 
 /** How a job under {@link LeaderCron} is run. */
 export interface LeaderCronOptions {
@@ -41,12 +36,7 @@ export interface LeaderCronOptions {
   readonly leaders?: string | undefined;
 }
 
-const DECORATION: MethodDecoration = {
-  decorator: '@LeaderCron()',
-  SetupError: LeaderSetupError,
-  whyNotStatic: 'a static method has no application that could lead',
-  whyNotGenerator: 'a generator would only be made, and nobody would run it',
-};
+const DECORATOR = '@LeaderCron()';
 
 const LATE_MS_DEFAULT = 5_000;
 const HISTORY_DEFAULT = 20;
@@ -63,7 +53,7 @@ const HISTORY_MAX = 1_000;
  * before the method has ended, the fire is `interrupted`: it may have done all, some or nothing of its
  * work, and is not repeated unless `interrupted` says so.
  *
- * One fire ends before the next begins. Inside, `currentTerm()` gives the term. With `ScheduleModule` in
+ * One fire ends before the next begins. Inside, `currentTerm()` or a parameter under `Term` gives the term. With `ScheduleModule` in
  * the application the job stands in its `SchedulerRegistry`, by its name. A method called directly is
  * not guarded; see `LeaderOnly`.
  *
@@ -76,26 +66,21 @@ const HISTORY_MAX = 1_000;
  */
 export function LeaderCron(expression: string, options: LeaderCronOptions = {}): MethodDecorator {
   return (target, key, descriptor) => {
-    const { name: method } = markedMethodOf(DECORATION, target, key, descriptor);
-    const refuse = (problem: string): never => {
-      throw new LeaderSetupError(`${DECORATION.decorator} on ${method}: ${problem}`);
-    };
-    const { name = null, role = 'cron', timeZone = 'UTC', history = HISTORY_DEFAULT } = options;
+    const { role = 'cron' } = Object(options) as LeaderCronOptions;
+    const decoration = { decorator: DECORATOR, role, options };
+    const found = leaderMethodOf(decoration, target, key, descriptor);
+    const { refuse, module } = found;
+    const { name = null, timeZone = 'UTC', history = HISTORY_DEFAULT, disabled = false } = options;
     const { misfire = 'skip', interrupted = 'leave' } = options;
-    const checkWay = (option: string, given: string, ways: readonly string[]) => {
-      if (!ways.includes(given)) refuse(`${option} has no way "${given}"`);
-    };
-    checkWay('misfire', misfire, ['skip', 'run-once', 'run-all']);
-    checkWay('interrupted', interrupted, ['leave', 'run-again']);
-    if (typeof role !== 'string' || role === '') refuse('its role must be a string, and not empty');
+    checkWay(found, 'misfire', misfire, ['skip', 'run-once', 'run-all']);
+    checkWay(found, 'interrupted', interrupted, ['leave', 'run-again']);
+    if (typeof disabled !== 'boolean') refuse(`disabled must be a boolean, not ${shown(disabled)}`);
     if (!Number.isInteger(history) || history < 1 || history > HISTORY_MAX) {
-      refuse(`history must be a whole number from 1 to ${HISTORY_MAX}, not ${String(history)}`);
+      refuse(`history must be a whole number from 1 to ${HISTORY_MAX}, not ${shown(history)}`);
     }
     const problem = name === null ? null : nameProblem(name);
-    if (problem !== null) refuse(`its name "${String(name)}" cannot be that of a node: ${problem}`);
-    const { decorator } = DECORATION;
-    const module = options.leaders ?? DEFAULT_MODULE;
-    RUNNERS.require(target, { decorator, method, module });
+    if (problem !== null) refuse(`its name ${shown(name)} cannot be that of a node: ${problem}`);
+    RUNNERS.require(target, { decorator: DECORATOR, method: found.name, module });
     CRON_MARKS.add(target, key, {
       name,
       role,
@@ -105,7 +90,8 @@ export function LeaderCron(expression: string, options: LeaderCronOptions = {}):
       interrupted,
       lateMs: durationOptionMs('late', options.late, refuse) ?? LATE_MS_DEFAULT,
       history,
-      isDisabled: options.disabled ?? false,
+      isDisabled: disabled,
+      terms: TERMS.claim(target, key),
     });
   };
 }
@@ -115,16 +101,20 @@ function scheduleOf(
   timeZone: string,
   refuse: (problem: string) => never,
 ): CronSchedule {
+  for (const [what, given] of Object.entries({ expression, timeZone })) {
+    if (typeof given !== 'string') refuse(`its ${what} must be a string, not ${shown(given)}`);
+  }
   try {
     return new CronSchedule(expression, timeZone);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return refuse(`"${expression}" in ${timeZone} is no time to fire at: ${reason}`);
+    return refuse(`${shown(expression)} in ${shown(timeZone)} is no time to fire at: ${reason}`);
   }
 }
 
 /** Why a job cannot be called so; null: it can. */
 function nameProblem(name: unknown): string | null {
-  if (typeof name !== 'string' || name === '') return 'it is empty';
+  if (typeof name !== 'string') return 'it is no string';
+  if (name === '') return 'it is empty';
   return name.includes('/') ? 'it has a slash' : pathProblem(`/${name}`);
 }

@@ -9,6 +9,12 @@ export interface RoleMark {
   readonly module: string;
 }
 
+/** A method that is told of terms. */
+export interface ListenerMark extends RoleMark {
+  /** The indices of its parameters under `@Term()`. */
+  readonly terms: readonly number[];
+}
+
 /** A job as its decorator describes it. */
 export interface CronMark extends RoleMark {
   /** null: `Class.method`. */
@@ -19,16 +25,18 @@ export interface CronMark extends RoleMark {
   readonly lateMs: number;
   readonly history: number;
   readonly isDisabled: boolean;
+  /** The indices of the method's parameters under `@Term()`. */
+  readonly terms: readonly number[];
 }
 
 /** Methods under `@LeaderOnly()`: for these roles the application takes part. */
 export const ONLY_MARKS = new Marks<RoleMark>();
 
 /** Methods under `@OnLeadershipGained()`. */
-export const GAINED_MARKS = new Marks<RoleMark>();
+export const GAINED_MARKS = new Marks<ListenerMark>();
 
 /** Methods under `@OnLeadershipLost()`. */
-export const LOST_MARKS = new Marks<RoleMark>();
+export const LOST_MARKS = new Marks<ListenerMark>();
 
 /** Methods under `@LeaderCron()`. */
 export const CRON_MARKS = new Marks<CronMark>();

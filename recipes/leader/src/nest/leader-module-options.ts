@@ -7,7 +7,8 @@ export interface LeaderModuleOptions extends Omit<LeadersOptions, 'graceMs'> {
   readonly grace?: Duration | undefined;
   /**
    * Whether this process takes part for the roles that its methods are marked with. Default: true.
-   * False: it only observes, and methods of the leader do not run here.
+   * False: it only observes, and methods of the leader do not run here, until `campaign` of a role is
+   * called; `whenLeading` alone rejects with NotCampaigningError.
    */
   readonly campaign?: boolean | undefined;
   /** Where the records of cron jobs stand. Default: `/leader-cron`, with `-<name>` if it has one. */

@@ -1,17 +1,10 @@
 import 'reflect-metadata';
-import {
-  DEFAULT_MODULE,
-  dress,
-  markedMethodOf,
-  returnKindOf,
-  type Method,
-  type MethodDecoration,
-  type RunnerMark,
-} from '@aviary/nest';
-import type { Observable } from 'rxjs';
+import { dress, placeArgument, returnKindOf, type Method, type RunnerMark } from '@aviary/nest';
+import type { LeaderTerm } from '../core/leader-term.js';
+import { checkWay, leaderMethodOf, type LeaderMethod } from './leader-decoration.js';
 import { ONLY_MARKS } from './leader-marks.js';
-import { RUNNERS, type LeaderCall, type Otherwise } from './leader-runner.js';
-import { LeaderSetupError } from './leader-setup-error.js';
+import { RUNNERS, type LeaderCall, type Otherwise, type StreamInTerm } from './leader-runner.js';
+import { TERMS } from './term.decorator.js';
 
 /** What a method under {@link LeaderOnly} does where this process does not lead, and when it loses. */
 export interface LeaderOnlyOptions {
@@ -27,12 +20,7 @@ export interface LeaderOnlyOptions {
   readonly leaders?: string | undefined;
 }
 
-const DECORATION: MethodDecoration = {
-  decorator: '@LeaderOnly()',
-  SetupError: LeaderSetupError,
-  whyNotStatic: 'a static method has no application that could lead',
-  whyNotGenerator: 'a generator has no end that the role could be kept until',
-};
+const DECORATOR = '@LeaderOnly()';
 
 /** Set by @nestjs/schedule on the methods that it runs. */
 const SCHEDULER_TYPE = 'SCHEDULER_TYPE';
@@ -45,7 +33,8 @@ const SCHEDULER_TYPE = 'SCHEDULER_TYPE';
  * the method may be synchronous, too. Before the role passes on, its calls that run are waited for, at most
  * the grace period; a stream counts as one call for each subscriber.
  *
- * Inside, `currentTerm()` gives the term: `signal`, `assertHeld()`, `token`, `transaction()`.
+ * Inside, `currentTerm()` or a parameter under `Term` gives the term: `signal`, `assertHeld()`, `token`,
+ * `transaction()`.
  *
  * @param role Below the module's root.
  * @throws {LeaderSetupError} when the class is defined: it stands on something that is no method.
@@ -53,8 +42,7 @@ const SCHEDULER_TYPE = 'SCHEDULER_TYPE';
  * @example
  * \@LeaderOnly('reports')
  * \@Cron('0 * * * *', { name: 'hourly' })
- * async hourly(): Promise<void> {
- *   const term = currentTerm();
+ * async hourly(@Term() term: LeaderTerm): Promise<void> {
  *   const report = await this.reports.collect({ signal: term.signal });
  *   term.assertHeld();
  *   await this.store.save(report, { fence: term.token });
@@ -62,17 +50,21 @@ const SCHEDULER_TYPE = 'SCHEDULER_TYPE';
  */
 export function LeaderOnly(role: string, options: LeaderOnlyOptions = {}): MethodDecorator {
   return (target, key, descriptor) => {
-    const { decorator } = DECORATION;
-    const { value: method, name } = markedMethodOf(DECORATION, target, key, descriptor);
-    checkOptions(name, role, options);
-    const module = options.leaders ?? DEFAULT_MODULE;
-    const mark: RunnerMark = { decorator, method: name, module };
+    const whyNotGenerator = 'a generator has no end that the role could be kept until';
+    const decoration = { decorator: DECORATOR, role, options, whyNotGenerator };
+    const found = leaderMethodOf(decoration, target, key, descriptor);
+    checkOptions(found, options);
+    const { value: method, name, module } = found;
+    const mark: RunnerMark = { decorator: DECORATOR, method: name, module };
     const callOf = (wrapper: Method, args: readonly unknown[]): LeaderCall => {
       const isScheduled = Reflect.hasMetadata(SCHEDULER_TYPE, wrapper);
       const { otherwise = isScheduled ? 'skip' : 'throw', onLost = 'abort' } = options;
       return { method: name, args, role, otherwise, onLost };
     };
-    const wrapper = wrapperOf(method, mark, callOf, kindOf(target, key, method));
+    const terms = TERMS.claim(target, key);
+    const inTerm: InTerm = (self, args, term) =>
+      method.apply(self, placeArgument(args, terms, term));
+    const wrapper = wrapperOf(inTerm, mark, callOf, kindOf(target, key, method));
     dress(wrapper, method);
     RUNNERS.require(target, mark);
     ONLY_MARKS.add(target, key, { role, module });
@@ -89,20 +81,23 @@ function kindOf(target: object, key: string | symbol, method: Method): Kind {
   return isAsync ? 'promise' : 'immediate';
 }
 
+/** Calls the method, with its term where it wants it. */
+type InTerm = (self: unknown, args: readonly unknown[], term: LeaderTerm) => unknown;
+
 function wrapperOf(
-  method: Method,
+  inTerm: InTerm,
   mark: RunnerMark,
   callOf: (wrapper: Method, args: readonly unknown[]) => LeaderCall,
   kind: Kind,
 ): Method {
   const wrapper: Method = function (this: unknown, ...args) {
     const runnerOf = () => RUNNERS.requireRunnerOf(this, mark);
-    const body = () => method.apply(this, args);
+    const body = (term: LeaderTerm) => inTerm(this, args, term);
     switch (kind) {
       case 'promise':
         return promised(() => runnerOf().run(callOf(wrapper, args), body));
       case 'stream':
-        return runnerOf().stream(callOf(wrapper, args), body as () => Observable<unknown>);
+        return runnerOf().stream(callOf(wrapper, args), body as StreamInTerm);
       case 'immediate':
         return runnerOf().run(callOf(wrapper, args), body);
     }
@@ -115,14 +110,8 @@ function promised(run: () => unknown): Promise<unknown> {
   return new Promise((resolve) => resolve(run()));
 }
 
-function checkOptions(method: string, role: unknown, options: LeaderOnlyOptions): void {
-  const refuse = (problem: string): never => {
-    throw new LeaderSetupError(`${DECORATION.decorator} on ${method}: ${problem}`);
-  };
-  if (typeof role !== 'string' || role === '') refuse('its role must be a string, and not empty');
+function checkOptions(method: LeaderMethod, options: LeaderOnlyOptions): void {
   const { otherwise = 'throw', onLost = 'abort' } = options;
-  if (typeof otherwise !== 'function' && !['throw', 'skip'].includes(otherwise)) {
-    refuse(`otherwise has no way "${otherwise}"`);
-  }
-  if (!['abort', 'ignore'].includes(onLost)) refuse(`onLost has no way "${onLost}"`);
+  if (typeof otherwise !== 'function') checkWay(method, 'otherwise', otherwise, ['throw', 'skip']);
+  checkWay(method, 'onLost', onLost, ['abort', 'ignore']);
 }

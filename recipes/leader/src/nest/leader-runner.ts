@@ -30,6 +30,9 @@ export interface LeaderCall {
   readonly onLost: 'abort' | 'ignore';
 }
 
+/** A method that returns a stream. */
+export type StreamInTerm = (term: LeaderTerm) => Observable<unknown>;
+
 /** Runs methods of the leader, for one application. */
 export class LeaderRunner implements MethodRunner {
   private readonly leaders: Leaders;
@@ -49,13 +52,13 @@ export class LeaderRunner implements MethodRunner {
   }
 
   /** Runs `body` at once, if this process leads; what it returns later belongs to the term. */
-  run(call: LeaderCall, body: () => unknown): unknown {
+  run(call: LeaderCall, body: (term: LeaderTerm) => unknown): unknown {
     const term = this.termFor(call);
     if (term === null) return this.refused(call);
     const leave = term.track();
     let result: unknown;
     try {
-      result = runInTerm(term, body);
+      result = runInTerm(term, () => body(term));
     } catch (error) {
       leave();
       throw lossOf(call, term, error) ?? error;
@@ -75,7 +78,7 @@ export class LeaderRunner implements MethodRunner {
   }
 
   /** The stream of `body`, for each subscriber while this process leads. */
-  stream(call: LeaderCall, body: () => Observable<unknown>): Observable<unknown> {
+  stream(call: LeaderCall, body: StreamInTerm): Observable<unknown> {
     return defer(() => {
       const term = this.termFor(call);
       return term === null ? this.refusedStream(call) : streamIn(call, term, body);
@@ -139,11 +142,7 @@ async function settled(
 }
 
 /** A stream that belongs to a term: with `abort` it fails when that ends. */
-function streamIn(
-  call: LeaderCall,
-  term: LeaderTerm,
-  body: () => Observable<unknown>,
-): Observable<unknown> {
+function streamIn(call: LeaderCall, term: LeaderTerm, body: StreamInTerm): Observable<unknown> {
   return new Observable((subscriber) => {
     const leave = term.track();
     const onEnd = (): void => {
@@ -156,7 +155,7 @@ function streamIn(
     });
     runInTerm(term, () =>
       subscriber.add(
-        defer(body).subscribe({
+        defer(() => body(term)).subscribe({
           next: (value) => subscriber.next(value),
           error: (error: unknown) => subscriber.error(lossOf(call, term, error) ?? error),
           complete: () => {

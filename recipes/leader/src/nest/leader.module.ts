@@ -11,6 +11,7 @@ import {
 import { DiscoveryService, ModuleRef } from '@nestjs/core';
 import {
   featureModule,
+  placeArgument,
   requireOneObject,
   type FoundMark,
   type Marks,
@@ -21,27 +22,25 @@ import type { LeaderRole } from '../core/leader-role.js';
 import type { LeaderTerm } from '../core/leader-term.js';
 import { Leaders } from '../core/leaders.js';
 import { LeaderCronJobs } from './leader-cron-jobs.js';
+import { leaderFeatures } from './leader-features.js';
 import {
   CRON_MARKS,
   GAINED_MARKS,
   LOST_MARKS,
   ONLY_MARKS,
   type CronMark,
+  type ListenerMark,
   type RoleMark,
 } from './leader-marks.js';
 import type { LeaderModuleOptions } from './leader-module-options.js';
 import { RUNNERS, type LeaderRunner } from './leader-runner.js';
 import { LeaderSetupError } from './leader-setup-error.js';
 import { ConfigurableModuleClass, SETUP, type OPTIONS_TYPE } from './leader.module-definition.js';
-import {
-  LOCAL_RUNNER,
-  getCronJobsToken,
-  getLeaderToken,
-  getLeadersToken,
-} from './leader.tokens.js';
+import { LOCAL_RUNNER, getCronJobsToken, getLeadersToken } from './leader.tokens.js';
 import { tellListeners, type Listener } from './leadership-listeners.js';
 import { SchedulerBridge } from './scheduler-bridge.js';
 import { runInTerm } from './term-scope.js';
+import { TERMS } from './term.decorator.js';
 
 /** What `LeaderModule.forFeature` returns. */
 @Module({})
@@ -92,15 +91,13 @@ export class LeaderModule
    * take part: `role.campaign()` does.
    *
    * @param options `leaders`: the `name` of the `LeaderModule` that is meant.
+   * @throws {LeaderSetupError} Not a list of names. One that is no path of a role stops the start.
    */
   static forFeature(
     roles: readonly string[],
     options: { readonly leaders?: string } = {},
   ): DynamicModule {
-    const features = roles.map((role) => ({
-      token: getLeaderToken(role, options.leaders),
-      create: (leaders: Leaders) => leaders.role(role),
-    }));
+    const features = leaderFeatures(roles, options.leaders);
     return featureModule(LeaderFeatureModule, getLeadersToken(options.leaders), features);
   }
 
@@ -109,6 +106,7 @@ export class LeaderModule
     setup.refuseSecondOfName();
     const names = { own: setup.name, all: setup.names() };
     RUNNERS.bindAll(this.discovery, names, this.runner);
+    TERMS.refuseUnclaimed(this.discovery);
     const leaders = this.leaders();
     if (leaders === null) return;
     for (const { value } of this.found(ONLY_MARKS, '@LeaderOnly()')) {
@@ -173,7 +171,7 @@ export class LeaderModule
 
   private listeners(
     leaders: Leaders,
-    marks: Marks<RoleMark>,
+    marks: Marks<ListenerMark>,
     decorator: string,
   ): Map<LeaderRole, Listener[]> {
     const byRole = new Map<LeaderRole, Listener[]>();
@@ -181,7 +179,10 @@ export class LeaderModule
       const object = requireOneObject(mark, decorator, LeaderSetupError);
       const role = this.setup.attempt(() => leaders.role(mark.value.role));
       const { key, label } = mark;
-      byRole.set(role, [...(byRole.get(role) ?? []), { object, key, label }]);
+      byRole.set(role, [
+        ...(byRole.get(role) ?? []),
+        { object, key, label, terms: mark.value.terms },
+      ]);
     }
     return byRole;
   }
@@ -207,11 +208,11 @@ export class LeaderModule
 }
 
 /** What a job does: its method, with its stream to the end if it returns one. */
-function bodyOf(object: object, { key }: FoundMark<CronMark>) {
-  const methods = object as Readonly<Record<string | symbol, () => unknown>>;
+function bodyOf(object: object, { key, value: { terms } }: FoundMark<CronMark>) {
+  const methods = object as Readonly<Record<string | symbol, (...args: unknown[]) => unknown>>;
   return (_fire: unknown, term: LeaderTerm): unknown =>
     runInTerm(term, () => {
-      const result = methods[key]?.();
+      const result = methods[key]?.(...placeArgument([], terms, term));
       return isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
     });
 }

@@ -1,9 +1,10 @@
-import { DEFAULT_MODULE, markedMethodOf, type Marks } from '@aviary/nest';
+import type { Marks } from '@aviary/nest';
 import type { LossReason } from '@aviary/coordination';
 import type { LeaderTerm } from '../core/leader-term.js';
-import { GAINED_MARKS, LOST_MARKS, type RoleMark } from './leader-marks.js';
+import { leaderMethodOf } from './leader-decoration.js';
+import { GAINED_MARKS, LOST_MARKS, type ListenerMark } from './leader-marks.js';
 import { RUNNERS } from './leader-runner.js';
-import { LeaderSetupError } from './leader-setup-error.js';
+import { TERMS } from './term.decorator.js';
 
 /** Which `LeaderModule` a mark means. */
 export interface LeadershipEventOptions {
@@ -53,28 +54,14 @@ export function OnLeadershipLost(
 
 function mark<F>(
   decorator: string,
-  marks: Marks<RoleMark>,
+  marks: Marks<ListenerMark>,
   role: string,
-  { leaders = DEFAULT_MODULE }: LeadershipEventOptions,
+  options: LeadershipEventOptions,
 ): Marked<F> {
   return (target, key, descriptor) => {
-    const { name } = markedMethodOf(
-      {
-        decorator,
-        SetupError: LeaderSetupError,
-        whyNotStatic: 'a static method has no application that could lead',
-        whyNotGenerator: 'a generator would only be made, and nobody would run it',
-      },
-      target,
-      key,
-      descriptor,
-    );
-    if (typeof role !== 'string' || role === '') {
-      throw new LeaderSetupError(
-        `${decorator} on ${name}: its role must be a string, and not empty`,
-      );
-    }
-    RUNNERS.require(target, { decorator, method: name, module: leaders });
-    marks.add(target, key, { role, module: leaders });
+    const decoration = { decorator, role, options };
+    const { name, module } = leaderMethodOf(decoration, target, key, descriptor);
+    RUNNERS.require(target, { decorator, method: name, module });
+    marks.add(target, key, { role, module, terms: TERMS.claim(target, key) });
   };
 }

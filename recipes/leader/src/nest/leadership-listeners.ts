@@ -1,4 +1,4 @@
-import type { FoundMark } from '@aviary/nest';
+import { placeArgument, type FoundMark } from '@aviary/nest';
 import type { Log } from '@aviary/foundation';
 import type { LossReason } from '@aviary/coordination';
 import type { LeaderRole } from '../core/leader-role.js';
@@ -11,6 +11,8 @@ export interface Listener {
   readonly key: FoundMark<unknown>['key'];
   /** As `Class.method`. */
   readonly label: string;
+  /** The indices of its parameters under `@Term()`. */
+  readonly terms: readonly number[];
 }
 
 /** The methods that are told of the terms of one role. */
@@ -39,7 +41,7 @@ export function tellListeners(
 
 async function tellGained(term: LeaderTerm, listener: Listener, log: Log): Promise<void> {
   try {
-    await term.run(() => runInTerm(term, () => call(listener, [term])));
+    await term.run(() => runInTerm(term, () => call(listener, [term], term)));
   } catch (error) {
     log.error(`${listener.label}, told that this process leads "${term.role}", failed`, { error });
   }
@@ -53,7 +55,7 @@ async function tellLost(
 ): Promise<void> {
   const leave = term.track();
   try {
-    await call(listener, [reason, term]);
+    await call(listener, [reason, term], term);
   } catch (error) {
     log.error(`${listener.label}, told that "${term.role}" is lost, failed`, { error });
   } finally {
@@ -61,7 +63,11 @@ async function tellLost(
   }
 }
 
-function call({ object, key }: Listener, args: readonly unknown[]): unknown {
+function call(
+  { object, key, terms }: Listener,
+  args: readonly unknown[],
+  term: LeaderTerm,
+): unknown {
   const methods = object as Readonly<Record<string | symbol, (...args: unknown[]) => unknown>>;
-  return methods[key]?.(...args);
+  return methods[key]?.(...placeArgument(args, terms, term));
 }
