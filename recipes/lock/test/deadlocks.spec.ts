@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { NoAuthError, OPEN_ACL, Permission } from '@aviary/client';
 import type { ContenderView } from '@aviary/coordination';
+import { rejection } from '../../../test/rejection.js';
 import { deadlocksAmong, type Wait } from '../src/core/wait-graph.js';
 import { LockWorld, STEADY, type Service } from './lock-world.js';
 
@@ -49,6 +51,20 @@ describe('a graph of waits', () => {
 
   it('does not count who waits behind himself', () => {
     expect(circles([wait(1, [1]), wait(2, [1, 2])])).toEqual([]);
+  });
+
+  it('does not take all nodes without a session for those of one', () => {
+    expect(circles([wait(5, [0]), wait(0, [5])])).toEqual([]);
+    expect(circles([wait(5, [0]), wait(0, [5]), wait(5, [6]), wait(6, [5])])).toEqual([[5, 6]]);
+  });
+
+  it('says it in one line, whatever others wrote into their nodes', () => {
+    const waits = [wait(1, [2]), wait(2, [1])].map(({ waiter, ...rest }) => {
+      return { ...rest, waiter: { ...waiter, identity: `two\nlines${'x'.repeat(1_000_000)}` } };
+    });
+    const [deadlock] = deadlocksAmong(waits);
+    expect(deadlock!.text).toMatch(/^"two\\nlinesx+" \(session 0x1\) waits/);
+    expect(deadlock!.text.length).toBeLessThan(1_000);
   });
 
   it('is right: every circle closes, and without one everybody can be served', () => {
@@ -137,6 +153,21 @@ describe('deadlocks', () => {
     expect(await deadlocks()).toEqual([]);
   });
 
+  it('are looked at again: one that is over by then is none', async () => {
+    await world.acquire(ann, 'a');
+    await world.acquire(bob, 'b');
+    begin(ann, () => ann.locks.acquire('b'));
+    const controller = new AbortController();
+    begin(bob, () => bob.locks.acquire('a', { signal: controller.signal }));
+    await world.pass(100);
+    const startedMs = world.world.virtualMs;
+    expect(await deadlocks()).toHaveLength(1);
+    const tookMs = world.world.virtualMs - startedMs;
+    // Two looks; he is gone when the second begins.
+    world.world.after(tookMs / 2 - 12, () => bob.process.run(() => controller.abort()));
+    expect(await deadlocks()).toEqual([]);
+  });
+
   it('are found with clients of other makes', async () => {
     await world.look((zk) => zk.ensurePath('/locks/b'));
     const mode = 'ephemeralSequential';
@@ -189,6 +220,27 @@ describe('deadlocks', () => {
     begin(cas, () => cas.locks.acquire('a'));
     await world.pass(100);
     expect(await text()).toMatch(/"bob" .* waits at \/locks\/p for "(ann|cas)"/);
+  });
+
+  it('are found beside what may not be read, which is told', async () => {
+    await world.acquire(ann, 'secret');
+    await world.acquire(ann, 'a');
+    await world.acquire(bob, 'b');
+    begin(ann, () => ann.locks.acquire('b'));
+    begin(bob, () => bob.locks.acquire('a'));
+    await world.pass(100);
+    const acl = OPEN_ACL.map((entry) => ({ ...entry, perms: Permission.all & ~Permission.read }));
+    await world.look((zk) => zk.setAcl('/locks/secret', acl));
+    expect(await deadlocks()).toHaveLength(1);
+    await world.acquire(ann, 'mine');
+    begin(bob, () => bob.locks.acquire('mine'));
+    await world.pass(100);
+    const [first] = (await world.look((zk) => zk.children('/locks/mine'))).children;
+    await world.look((zk) => zk.setAcl(`/locks/mine/${first!}`, acl));
+    const { unread } = await world.in(cas, () => cas.locks.waitGraph());
+    expect(unread).toEqual(['/locks/secret', '/locks/mine']);
+    await world.look((zk) => zk.setAcl('/locks', acl));
+    expect(await rejection(deadlocks())).toBeInstanceOf(NoAuthError);
   });
 
   it('costs little where nobody waits', async () => {

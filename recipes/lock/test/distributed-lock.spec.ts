@@ -83,6 +83,13 @@ class Orders {
     return id;
   }
 
+  // eslint-disable-next-line @typescript-eslint/no-misused-promises -- who does not lint may
+  @DistributedLock('orders/{id}', { onLost: () => Promise.reject(new Error('cannot tell')) })
+  async illTold(id: string): Promise<string> {
+    await this.inside(currentLease());
+    return id;
+  }
+
   @DistributedLock('orders/{id}', { onLost: 'exit-process' })
   async unstoppable(id: string): Promise<void> {
     await this.inside(currentLease());
@@ -182,11 +189,41 @@ describe('a method under @DistributedLock()', () => {
     const refused = await rejection(call);
     expect(refused).toBeInstanceOf(LockKeyError);
     expect(String(refused)).toMatch(
-      /the key "orders\/.*" of Orders\.settle cannot be made: .*id is/,
+      /the key "orders\/.*" of Orders\.settle cannot be made from what was passed: .*id is/,
     );
     const escaped = world.in(ann, () => annOrders.careless({ id: '/../x' }, 1));
     expect(await rejection(escaped)).toMatchObject({ name: 'InvalidPathError' });
     expect(annOrders.ran).toEqual([]);
+  });
+
+  it('does not run if its key needs the default of a parameter', async () => {
+    class Defaulted {
+      @DistributedLock('orders/{id}')
+      async run(id = 'all'): Promise<string> {
+        return Promise.resolve(id);
+      }
+    }
+    const defaulted = (await application(world.service('cas'), [Defaulted])).get(Defaulted);
+    expect(await rejection(defaulted.run())).toMatchObject({
+      name: 'LockKeyError',
+      message:
+        'the key "orders/{id}" of Defaulted.run cannot be made from what was passed: id is undefined',
+    });
+  });
+
+  it.each([
+    [5n, /returned 5n/],
+    [Promise.resolve('a'), /must return a path at once, and returned Promise/],
+    ['', /returned ""/],
+  ])('does not run if its function makes no key (%p)', async (made, problem) => {
+    class Made {
+      @DistributedLock((key: string) => key)
+      async run(_key: string): Promise<void> {}
+    }
+    const app = await application(world.service('cas'), [Made]);
+    const error = await rejection(app.get(Made).run(made as string));
+    expect(error).toBeInstanceOf(LockKeyError);
+    expect(String(error)).toMatch(problem);
   });
 
   it('does not run on an object that Nest has not made', async () => {
@@ -320,6 +357,20 @@ describe('onLost', () => {
     expect(heardMs).toEqual([1]);
   });
 
+  it('a function may be async: what it rejects with is reported', async () => {
+    const unhandled = jest.fn();
+    process.on('unhandledRejection', unhandled);
+    try {
+      annOrders.inside = cutOff;
+      expect(await world.in(ann, () => annOrders.illTold('1'))).toBe('1');
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(unhandled).not.toHaveBeenCalled();
+      expect(ann.lines).toContain('onLost of Orders.illTold threw');
+    } finally {
+      process.off('unhandledRejection', unhandled);
+    }
+  });
+
   it('`exit-process` ends the process with one sentence', async () => {
     const exit = jest.spyOn(process, 'exit').mockImplementation(() => undefined as never);
     try {
@@ -329,6 +380,24 @@ describe('onLost', () => {
       expect(ann.lines.join()).toMatch(
         /Orders\.unstoppable: the lock .* is not held.*process ends/,
       );
+    } finally {
+      exit.mockRestore();
+    }
+  });
+
+  it('`exit-process` leaves it to the process that is ending', async () => {
+    const exit = jest.spyOn(process, 'exit').mockImplementation(() => undefined as never);
+    try {
+      const app = await application(ann, [Orders], { drain: 100 });
+      const orders = app.get(Orders);
+      const inside = jest.fn(() => sleep(500));
+      orders.inside = inside;
+      const call = world.begin(ann, () => orders.unstoppable('1'));
+      await world.world.reach(() => inside.mock.calls.length === 1);
+      await world.in(ann, () => app.close());
+      await world.world.settle(call);
+      expect(orders.ran).toEqual(['1']);
+      expect(exit).not.toHaveBeenCalled();
     } finally {
       exit.mockRestore();
     }

@@ -5,7 +5,7 @@ import { DistributedLock, currentLease } from '../src/index.js';
 import { LockWorld, SESSION_TIMEOUT_MS, type Service } from './lock-world.js';
 import { application } from './nest-world.js';
 
-const SEEDS = Number(process.env.GUARD_SEEDS ?? 10);
+const SEEDS = Number(process.env.GUARD_SEEDS ?? 4);
 const FIRST_SEED = Number(process.env.SEED ?? 1);
 const TORMENT_MS = 10_000;
 

@@ -48,6 +48,20 @@ describe('a stream under @DistributedLock()', () => {
       return this.feed(id);
     }
 
+    /** No generator itself, it hands on the one of another method. */
+    @DistributedLock('feeds/{_id}')
+    async rows(_id: string): Promise<AsyncGenerator<string>> {
+      async function* rows() {
+        yield Promise.resolve('row');
+      }
+      return Promise.resolve(rows());
+    }
+
+    @DistributedLock('feeds/{id}')
+    patient(id: string): Observable<string> {
+      return this.feed(id);
+    }
+
     @DistributedLock('feeds/{id}', { wait: 0, onBusy: 'skip' })
     skipped(id: string): Observable<string> {
       return this.feed(id);
@@ -129,6 +143,17 @@ describe('a stream under @DistributedLock()', () => {
     expect(ann.zk.watchCount).toBe(0);
   });
 
+  it('leaves the queue when it is not wanted any more', async () => {
+    const held = await world.acquire(await world.connected('bob'), 'feeds/a');
+    const { events, subscription } = listen(feeds.patient('a'));
+    await world.pass(100);
+    expect(await contenders(world, '/locks/feeds/a')).toHaveLength(2);
+    ann.process.run(() => subscription.unsubscribe());
+    await world.pass(50);
+    expect(await contenders(world, '/locks/feeds/a')).toEqual([held.nodePath.split('/').pop()]);
+    expect(events).toEqual([]);
+  });
+
   it('skips, or gives something else, when busy; both are reentrant', async () => {
     const { events } = listen(feeds.skipped('a'));
     await arrival(events);
@@ -146,6 +171,12 @@ describe('a stream under @DistributedLock()', () => {
       /Feeds\.undeclared .* returned an Observable, which its signature/,
     );
     expect(await contenders(world, '/locks/feeds/a')).toEqual([]);
+  });
+
+  it('is no generator, which would run without the lock', async () => {
+    const error = await rejection(world.in(ann, () => feeds.rows('a')));
+    expect(error).toBeInstanceOf(LockSetupError);
+    expect(String(error)).toMatch(/Feeds\.rows .* returned a generator.*: return what it yields/);
   });
 
   it('fails as soon as the lock is lost, and stops what it stood for', async () => {

@@ -121,6 +121,41 @@ describe('a semaphore on kazoo’s znodes', () => {
     expect((await world.world.settle(waiting)).isHeld).toBe(true);
   });
 
+  it('waits for permits, not for what stands below it', async () => {
+    await permit(ann, 2);
+    await world.look((zk) => zk.create('/locks/s/below'));
+    void world.begin(bob, () => bob.locks.acquirePermit('s', { limit: 2 }));
+    await world.pass(200);
+    const { waits } = await world.in(ann, () => ann.locks.waitGraph());
+    expect(waits.map(({ blockers }) => blockers.map(({ identity }) => identity))).toEqual([
+      ['ann'],
+    ]);
+  });
+
+  it('has its limit written by one of those who come first', async () => {
+    const begin = (service: Service) =>
+      world.begin(service, () => service.locks.acquirePermit('s', { limit: 2, waitMs: 0 }));
+    const leases = await world.world.settle(Promise.all([begin(ann), begin(bob)]));
+    expect(leases.map(({ isHeld }) => isHeld)).toEqual([true, true]);
+  });
+
+  it('is not revoked as a whole, since nobody knows whose nodes those are, but one by one', async () => {
+    const revoke = (target: Parameters<LockClient['revoke']>[0]) =>
+      world.in(bob, () => bob.locks.revoke(target));
+    expect(await revoke('s')).toBe(false);
+    const lease = await permit(ann, 2);
+    const error = await rejection(revoke('s'));
+    expect(error).toBeInstanceOf(InvalidArgumentError);
+    expect(String(error)).toMatch(
+      /revoke \/locks\/s: .*: revoke one by one what inspect\(\) shows/,
+    );
+    expect(lease.isHeld).toBe(true);
+    const view = await world.in(bob, () => bob.locks.inspect('s'));
+    expect(await revoke(view.holders[0]!)).toBe(true);
+    await world.pass(50);
+    expect(lease.lost).toBe('revoked');
+  });
+
   it('refuses another limit than the one that is written there', async () => {
     await world.release(ann, await permit(ann, 2));
     const error = await rejection(permit(bob, 3));

@@ -168,6 +168,22 @@ describe('a lock with contention', () => {
     expect(error).toMatchObject({ outcome: 'notApplied', cause: reason });
   });
 
+  it('is not taken by who gave up in the turn in which it became free', async () => {
+    const lease = await world.acquire(ann, 'a');
+    const controller = new AbortController();
+    await world.in(bob, async () => {
+      const { watch } = await bob.zk.getAndWatch(lease.nodePath);
+      void watch.fired.then(() => controller.abort());
+    });
+    const waiting = world.begin(bob, () => bob.locks.acquire('a', { signal: controller.signal }));
+    const refused = rejection(waiting);
+    await world.pass(100);
+    await world.release(ann, lease);
+    expect(await refused).toBeInstanceOf(AbortedError);
+    expect(bob.locks.leases).toEqual([]);
+    expect(await world.children('/locks/a')).toEqual([]);
+  });
+
   it('tells a lock that is busy from an ensemble that does not answer', async () => {
     world.world.partition(['bob'], ['server']);
     const options = { waitMs: 400 };

@@ -150,9 +150,30 @@ describe('several locks at once', () => {
     expect(await world.look((zk) => zk.exists('/y'))).toBeNull();
   });
 
+  it('are all held in the moment in which they are had', async () => {
+    const error = await rejection(all(ann, ['a'], { maxHoldMs: 0 }));
+    expect(error).toMatchObject({ name: 'LeaseLostError', reason: 'maxHold' });
+    await expectNothingLeft('/locks/a');
+  });
+
+  it('commit nothing once the loss is known, and do not ask for it', async () => {
+    const group = await all(ann, ['a', 'b']);
+    world.world.partition(['ann'], ['server']);
+    await world.pass(SESSION_TIMEOUT_MS);
+    const startedMs = world.world.virtualMs;
+    const error = await rejection(world.in(ann, () => group.transaction().create('/x').commit()));
+    expect(error).toMatchObject({ name: 'LeaseLostError', outcome: 'notApplied' });
+    expect(world.world.virtualMs - startedMs).toBeLessThan(1);
+  });
+
   it('must be some, each once, and no others', async () => {
     for (const wrong of [[], ['a', '/locks/a'], ['a', { path: 'a', mode: 'read' as const }]]) {
       expect(await rejection(all(ann, wrong))).toBeInstanceOf(InvalidArgumentError);
     }
+    const error = await rejection(all(ann, ['a', { path: 'b', mode: 'shared' as never }]));
+    expect(String(error)).toMatch(
+      /InvalidArgumentError: .* \/locks\/b must be "mutex", .* not "shared"/,
+    );
+    await expectNothingLeft('/locks/a', '/locks/b');
   });
 });

@@ -12,7 +12,9 @@ export function application(
   options: LockModuleOptions = {},
   more: ModuleMetadata = {},
 ): Promise<TestingModule> {
-  const locks = LockModule.forRoot({ log: service.log, ...options });
+  // The default has the process id in it, so that a seed would be another world in every process.
+  const identity = service.name;
+  const locks = LockModule.forRoot({ log: service.log, identity, ...options });
   return applicationOf(service, { ...more, imports: [locks, ...(more.imports ?? [])], providers });
 }
 

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { LeaseLostError, LockBusyError, LockTimeoutError, type WriteLease } from '../src/index.js';
+import { holds, rulesOf } from '../src/core/lock-layout.js';
 import { LockWorld, SESSION_TIMEOUT_MS, STEADY, rejection, type Service } from './lock-world.js';
 
 let world: LockWorld;
@@ -252,6 +253,34 @@ describe('T16: a writer that goes on as a reader', () => {
     expect(world.watchCount).toBe(0);
   });
 
+  it.each([0, 5, 11, 19])('ends with its locks, closed %i ms after it began', async (afterMs) => {
+    const writing = await write(ann);
+    const reading = world.begin(ann, () => writing.downgrade());
+    await world.pass(afterMs);
+    await world.in(ann, () => ann.locks.close());
+    const error = await rejection(world.world.settle(reading));
+    expect(error).toBeInstanceOf(LeaseLostError);
+    expect(error).toMatchObject({ reason: 'shutdown', outcome: 'notApplied' });
+    await world.pass(100);
+    expect(ann.locks.leases).toEqual([]);
+    expect(await world.children('/locks/a')).toEqual([]);
+    expect(world.watchCount).toBe(0);
+  });
+
+  it('is over if its answer comes too late to say that the session lives', async () => {
+    const writing = await write(ann);
+    const reading = world.begin(ann, () => writing.downgrade());
+    await world.pass(5);
+    ann.process.pause();
+    await world.pass(0.8 * SESSION_TIMEOUT_MS);
+    ann.process.resume();
+    const error = await rejection(world.world.settle(reading));
+    expect(error).toMatchObject({ name: 'LeaseLostError', reason: 'uncertain' });
+    await world.pass(100);
+    expect(await world.children('/locks/a')).toEqual([]);
+    expect(ann.locks.leases).toEqual([]);
+  });
+
   it('keeps the limit of its time', async () => {
     const writing = await world.in(ann, () => ann.locks.acquireWrite('a', { maxHoldMs: 1_000 }));
     await world.pass(500);
@@ -259,6 +288,14 @@ describe('T16: a writer that goes on as a reader', () => {
     await world.pass(500);
     expect(reading.lost).toBe('maxHold');
   });
+});
+
+it('T10: a reader before a writer holds, also where the numbers wrap', () => {
+  const reader = { marker: '__READ__', sequence: 0x7fff_ffff } as const;
+  const writer = { marker: '__WRIT__', sequence: -0x8000_0000 } as const;
+  const isHolder = holds([reader, writer], rulesOf('curator')!);
+  expect([reader, writer].map(isHolder)).toEqual([true, false]);
+  expect(isHolder({ ...reader, sequence: -0x7fff_ffff })).toBe(false);
 });
 
 it('T11: the token of a downgrade is the writer’s, so it never passes one that waits', async () => {

@@ -1,43 +1,25 @@
 import 'reflect-metadata';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as common from '@nestjs/common';
 import type { INestApplicationContext } from '@nestjs/common';
 import * as core from '@nestjs/core';
-import { Test } from '@nestjs/testing';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { ZooKeeper } from '@aviary/client';
 import * as nest from '@aviary/nest';
 import * as lock from '../src/index.js';
-import { readmeIn, runExample } from '../../../test/readme-examples.js';
+import { readmeIn } from '../../../test/readme-examples.js';
+import { readmeMember } from '../../../test/recipes/readme-member.js';
 
 const { text, examples } = readmeIn(join(import.meta.dirname, '..'));
 
 /** What the examples can import. */
 const packages = { ...common, ...core, ...nest, ...lock };
 
-const silent = { log: () => undefined, warn: () => undefined, error: () => undefined };
-const dataDir = mkdtempSync(join(tmpdir(), 'aviary-lock-'));
 const apps: INestApplicationContext[] = [];
-let member: INestApplicationContext;
-let servers: string;
-
-beforeAll(async () => {
-  const options = { dataDir, clientPort: 0, tickTimeMs: 500, preAllocBytes: 64 << 10 };
-  const imports = [nest.EnsembleModule.forRoot(options)];
-  const testing = await Test.createTestingModule({ imports }).setLogger(silent).compile();
-  member = await testing.init();
-  servers = member.get(nest.EnsembleTransport).address;
-});
+const member = readmeMember();
 
 afterEach(async () => {
   for (const app of apps.splice(0)) await app.close();
-});
-
-afterAll(async () => {
-  await member.close();
-  rmSync(dataDir, { recursive: true, force: true });
 });
 
 /** What the examples use and do not import. */
@@ -49,9 +31,10 @@ interface Surroundings {
 
 /** Runs an example against the member of this test; resolves with its application. */
 async function run(example: string, around: Surroundings): Promise<INestApplicationContext> {
-  const body = `${example.replaceAll('localhost:2181', servers)}return app;`;
-  common.Logger.overrideLogger(false);
-  const app = await runExample<INestApplicationContext>(body, { ...packages, ...around });
+  const app = await member.run<INestApplicationContext>(example, 'return app;', {
+    ...packages,
+    ...around,
+  });
   apps.push(app);
   return app;
 }
@@ -69,7 +52,7 @@ describe('the README', () => {
       console: { log: (...words) => printed.push(words) },
       fetch: async (_url, { signal }) => {
         expect(signal.aborted).toBe(false);
-        await using zk = new ZooKeeper({ servers });
+        await using zk = new ZooKeeper({ servers: member.servers });
         seen = await new lock.LockClient(zk, { root: '/locks' }).inspect('orders/42');
       },
       save: async (what, { fence }) => {
@@ -80,7 +63,7 @@ describe('the README', () => {
     expect(token).toBeGreaterThan(0n);
     expect(saved).toEqual([{ id: '42' }, token]);
     expect(printed).toEqual([['settled', token]]);
-    await using zk = new ZooKeeper({ servers });
+    await using zk = new ZooKeeper({ servers: member.servers });
     const after = await new lock.LockClient(zk, { root: '/locks' }).inspect('orders/42');
     expect(after.holder).toBeNull();
   });
@@ -91,7 +74,7 @@ describe('the README', () => {
     const console = { log: (...words: unknown[]) => printed.push(words) };
     await run(examples[1]!, { console, fetch: nothing, save: nothing });
     expect(printed).toEqual([['billing-1', 0], [0]]);
-    await using zk = new ZooKeeper({ servers });
+    await using zk = new ZooKeeper({ servers: member.servers });
     expect(String((await zk.get('/booked')).data)).toBe('by the holder');
   });
 
@@ -102,7 +85,7 @@ describe('the README', () => {
     const app = await run(examples[2]!, { console, fetch: nothing, save: nothing });
     expect(printed).toEqual([[true, true]]);
     expect(app.get(lock.LockClient).leases).toEqual([]);
-    await using zk = new ZooKeeper({ servers });
+    await using zk = new ZooKeeper({ servers: member.servers });
     expect(String((await zk.get('/moved')).data)).toBe('while both are held');
   });
 

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import {
   LockBusyError,
   LockTimeoutError,
+  LockUnavailableError,
   LocksClosedError,
   SemaphoreLimitError,
   type Lease,
@@ -57,7 +58,7 @@ describe('a semaphore', () => {
     await expectOnly([await world.world.settle(waiting)]);
   });
 
-  it('costs three round trips to acquire, one to release, and seven requests', async () => {
+  it('costs three round trips to acquire, one to release, and eight requests', async () => {
     await world.release(ann, await permit(ann));
     await world.pass(50);
     const requests = world.port.traffic.received;
@@ -69,8 +70,8 @@ describe('a semaphore', () => {
     expect(acquiredMs - startedMs).toBeLessThan(75);
     expect(world.world.virtualMs - acquiredMs).toBeLessThan(25);
     await world.pass(50);
-    // Guard and its queue; permits; permit; the guard's end and our own node's watch; the release.
-    expect(world.port.traffic.received - requests).toBe(7);
+    // Guard and its queue; permits; permit and guard; its end and our own node's watch; the release.
+    expect(world.port.traffic.received - requests).toBe(8);
     expect(world.watchCount).toBe(0);
   });
 
@@ -296,6 +297,122 @@ describe('T17: a permit', () => {
     await world.look((zk) => zk.delete('/limit'));
     expect(await world.world.settle(waiting)).toBeInstanceOf(SemaphoreLimitError);
     await expectOnly([one]);
+  });
+});
+
+describe('a permit that is not to be had', () => {
+  it.each([
+    ['0', 1, 'the limit is 0, 0 are out, and 1 is wanted'],
+    ['1', 2, 'the limit is 1, 0 are out, and 2 are wanted'],
+  ])('is refused with the limit, if that is %s and %i wanted', async (data, quantity, why) => {
+    await world.look((zk) => zk.create('/limit', data));
+    const late = await rejection(several(ann, quantity, { limit: '/limit', waitMs: 300 }));
+    expect(late).toBeInstanceOf(LockTimeoutError);
+    expect(late).toMatchObject({ waitMs: 300, ahead: 0, behind: null });
+    expect(String(late)).toMatch(`/locks/a was not free within 300 ms: ${why}`);
+    const busy = await rejection(several(ann, quantity, { limit: '/limit', waitMs: 0 }));
+    expect(busy).toBeInstanceOf(LockBusyError);
+    expect(String(busy)).toMatch(`/locks/a is not free: ${why}`);
+    await expectOnly([]);
+  });
+
+  it('is refused with the limit also before the second look has been answered', async () => {
+    await permit(ann, { limit: 1 });
+    const late = rejection(begin(bob, { limit: 1, waitMs: 300 }));
+    // 20 ms: the guard is ours; 40: the semaphore is full; 60: it is watched.
+    await world.pass(45);
+    cutOff(bob);
+    expect(await world.world.settle(late)).toMatchObject({ name: 'LockTimeoutError', ahead: 1 });
+  });
+
+  it('is not known to be so while the answer to the first look is lost', async () => {
+    const late = rejection(begin(bob, { waitMs: 300 }));
+    await world.pass(25);
+    cutOff(bob);
+    expect(await world.world.settle(late)).toBeInstanceOf(LockUnavailableError);
+  });
+
+  it('is not known to be so any more once there was room and the answer is lost', async () => {
+    const [one] = [await permit(ann), await permit(ann)];
+    const late = rejection(begin(bob, { waitMs: 600 }));
+    await world.pass(100);
+    void world.begin(ann, () => one.release());
+    // 20 ms: it is told; 40: there is room; 60: the permit would be his.
+    await world.pass(45);
+    cutOff(bob);
+    expect(await world.world.settle(late)).toBeInstanceOf(LockUnavailableError);
+  });
+
+  function cutOff({ name }: Service): void {
+    world.world.partition([name], ['server']);
+  }
+});
+
+describe('a place in the queue for permits', () => {
+  /** The places in the order of arrival. */
+  const places = async () => (await guard()).map((name) => `/locks/a/locks/${name}`).sort(byNumber);
+  const byNumber = (one: string, other: string) => (one.slice(-10) < other.slice(-10) ? -1 : 1);
+  const out = () => [ann, bob, cas].flatMap(({ locks }) => locks.leases);
+
+  it('that somebody deletes lets nobody pass: he stands in line anew', async () => {
+    const held = await permit(ann, { limit: 1 });
+    const waiting = begin(bob, { limit: 1 });
+    await world.pass(100);
+    const [ofBob] = await places();
+    await world.look((zk) => zk.delete(ofBob!));
+    const next = begin(cas, { limit: 1 });
+    await world.pass(100);
+    await world.release(ann, held);
+    const first = await world.world.settle(Promise.race([waiting, next]));
+    await world.pass(200);
+    expect(out()).toEqual([first]);
+    await world.release(first.sessionId === bob.zk.sessionId ? bob : cas, first);
+    const leases = await world.world.settle(Promise.all([waiting, next]));
+    await expectOnly(leases.filter(({ isHeld }) => isHeld));
+  });
+
+  it.each([15, 25, 35])('may go while its owner sleeps, from %i ms on', async (afterMs) => {
+    const first = begin(ann, { limit: 1 });
+    await world.pass(afterMs);
+    ann.process.pause();
+    const [ofAnn] = await places();
+    await world.look((zk) => zk.delete(ofAnn!));
+    const lease = await permit(cas, { limit: 1 });
+    ann.process.resume();
+    await world.pass(200);
+    expect(out()).toEqual([lease]);
+    await world.release(cas, lease);
+    await expectOnly([await world.world.settle(first)]);
+  });
+
+  it('may go while the directory of the permits is made', async () => {
+    await world.look((zk) => zk.ensurePath('/locks/b/locks'));
+    const take = (service: Service) => service.locks.acquirePermit('b', { limit: 1 });
+    const first = world.begin(ann, () => take(ann));
+    // 60 ms: it is known to be missing; 80: it is made.
+    await world.pass(65);
+    ann.process.pause();
+    const [ofAnn] = await world.children('/locks/b/locks');
+    await world.look((zk) => zk.delete(`/locks/b/locks/${ofAnn}`));
+    const lease = await world.in(cas, () => take(cas));
+    ann.process.resume();
+    await world.pass(200);
+    expect(out()).toEqual([lease]);
+    await world.release(cas, lease);
+    expect((await world.world.settle(first)).isHeld).toBe(true);
+  });
+
+  it('that is asked for costs its owner the permit in the moment in which he gets it', async () => {
+    const held = await permit(ann, { limit: 1 });
+    const waiting = begin(bob, { limit: 1 });
+    await world.pass(100);
+    const { queue } = await world.in(cas, () => cas.locks.inspect('a'));
+    expect(await world.in(cas, () => cas.locks.revoke(queue[0]!))).toBe(true);
+    await world.release(ann, held);
+    const lease = await world.world.settle(waiting);
+    expect(lease.lost).toBe('revoked');
+    await world.release(bob, lease);
+    await expectOnly([]);
   });
 });
 

@@ -223,14 +223,19 @@ describe('a mark that cannot be honoured', () => {
   });
 
   it.each([
-    [0, /its limit must be a number of permits from 1 up/],
-    [1.5, /its limit must be a number of permits from 1 up/],
-    [undefined, /its limit must be a number of permits from 1 up/],
+    [0, /its limit must be a number of permits from 1 to/],
+    [1.5, /its limit must be a number of permits from 1 to/],
+    [undefined, /its limit must be a number of permits from 1 to 2147483647, .*, not undefined/],
+    [NaN, /not NaN$/],
+    [3n, /not 3n$/],
+    [0x8000_0000, /not 2147483648$/],
     ['a//b', /its limit is not the path of a node/],
+    ['', /it names no node below the root/],
+    ['/', /it names no node below the root/],
   ])('is refused when the class is defined: a limit of %p', (limit, message) => {
     const define = () => {
       class Wrong {
-        @WithSemaphore('a', { limit } as SemaphoreOptions)
+        @WithSemaphore('a', { limit } as unknown as SemaphoreOptions)
         async run(): Promise<void> {
           await Promise.resolve();
         }

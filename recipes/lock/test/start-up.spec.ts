@@ -9,6 +9,7 @@ import {
   LockClient,
   LockModule,
   LockSetupError,
+  WithReadLock,
   currentLease,
   getLocksToken,
 } from '../src/index.js';
@@ -125,9 +126,12 @@ describe('a class is not defined', () => {
     ['with a wait that is no time', () => on({ wait: '5 sec' }), /wait must be .* not "5 sec"/],
     ['with a negative wait', () => on({ wait: -1 }), /wait must be .* not -1/],
     ['with a maxHold that is no time', () => on({ maxHold: 'x' }), /maxHold must be/],
-    ['with an unknown onBusy', () => on({ onBusy: 'retry' }), /onBusy has no way "retry"/],
-    ['with an unknown onLost', () => on({ onLost: 'exit' }), /onLost has no way "exit"/],
-    ['without a key', () => on({}, null), /its key must be a string/],
+    ['with a wait that no JSON knows', () => on({ wait: 5n }), /wait must be .* not 5n/],
+    ['with an unknown onBusy', () => on({ onBusy: 'retry' }), /onBusy must be "throw", .* "retry"/],
+    ['with an unknown onLost', () => on({ onLost: 'exit' }), /onLost must be "abort", .* "exit"/],
+    ['without a key', () => on({}, null), /its key must be a path or a function .* not null/],
+    ['with options that are none', () => on(null), /its options must be an object, not null/],
+    ['with locks of no name', () => on({ locks: '' }), /locks must be the name of a LockModule/],
   ])('%s', (_what, mark, problem) => {
     const error = definition(mark);
     expect(error).toBeInstanceOf(LockSetupError);
@@ -194,6 +198,15 @@ describe('the start of an application stops', () => {
     ['wait', { wait: '5 s' }, /LockModule "default": wait must be/],
     ['drain', { drain: -1 }, /LockModule "default": drain must be/],
     ['attemptMs', { attemptMs: NaN }, /attemptMs must be/],
+    ['root', { root: 5 as never }, /root must be a path such as "\/locks", not number/],
+    ['layout', { layout: 'Curator' as never }, /layout must be "curator" or "kazoo", not Curator/],
+    ['acl', { acl: [] }, /acl must be a list with an entry; leave it out/],
+    ['identity', { identity: 'a\nb' }, /identity must be one line of at most/],
+    [
+      'onForeignContender',
+      { onForeignContender: 'ignore' as never },
+      /onForeignContender must be "throw" or "warn", not "ignore"/,
+    ],
   ])('with a wrong option: %s', async (_name, options, problem) => {
     const error = await rejection(application(ann, [], options));
     expect(error).toBeInstanceOf(LockSetupError);
@@ -343,5 +356,78 @@ describe('the locks of an application', () => {
     const late = await rejection(world.in(ann, () => audit.slow('a')));
     expect(late).toMatchObject({ name: 'LockTimeoutError', waitMs: 100 });
     expect(await world.world.settle(slow)).toMatchObject({ reason: 'maxHold' });
+  });
+});
+
+describe('an override of a guarded method', () => {
+  let world: LockWorld;
+  let ann: Service;
+
+  beforeEach(async () => {
+    world = await LockWorld.start({ network: STEADY });
+    ann = world.service('ann');
+  });
+
+  const line = (override: string, method = 'Orders.settle') =>
+    `${override} overrides ${method}, which is under @DistributedLock(), and runs without its lock, ` +
+    'but for what it does by super.settle(): repeat the decorator on the override; or leave it out, ' +
+    'if that is meant';
+
+  it('is warned of once, when the application starts', async () => {
+    class Refunds extends Orders {
+      override async settle(id: string): Promise<string> {
+        return Promise.resolve(`${id} without a lock`);
+      }
+    }
+    class FastRefunds extends Refunds {}
+    @Injectable({ scope: Scope.REQUEST })
+    class Scoped extends Orders {
+      override async settle(id: string): Promise<string> {
+        return super.settle(id);
+      }
+    }
+    const other = { provide: 'other', useClass: Refunds };
+    const audit = LockModule.forRoot({ name: 'audit', log: ann.log });
+    const providers = [Orders, Refunds, FastRefunds, Scoped, other];
+    const app = await application(ann, providers, {}, { imports: [audit] });
+    expect(ann.lines).toEqual([line('Refunds.settle'), line('Scoped.settle')]);
+    expect(await app.get(Refunds).settle('a')).toBe('a without a lock');
+    const scoped = await app.resolve(Scoped);
+    expect(await world.in(ann, () => scoped.settle('a'))).toBe(`a ${ann.zk.sessionId}`);
+  });
+
+  it('is measured by the nearest method above it', async () => {
+    class Guarded extends Orders {
+      @DistributedLock('other/{id}')
+      override async settle(id: string): Promise<string> {
+        return super.settle(id);
+      }
+    }
+    class Unguarded extends Guarded {
+      override async settle(id: string): Promise<string> {
+        return super.settle(id);
+      }
+    }
+    class Again extends Unguarded {
+      @DistributedLock('again/{id}')
+      override async settle(id: string): Promise<string> {
+        return super.settle(id);
+      }
+    }
+    await application(ann, [Guarded, Again]);
+    expect(ann.lines).toEqual([]);
+    await application(world.service('bob'), [Unguarded], { log: ann.log });
+    expect(ann.lines).toEqual([line('Unguarded.settle', 'Guarded.settle')]);
+  });
+
+  it('may have another guard', async () => {
+    class Shared extends Orders {
+      @WithReadLock('orders/{id}')
+      override async settle(id: string): Promise<string> {
+        return Promise.resolve(id);
+      }
+    }
+    await application(ann, [Shared]);
+    expect(ann.lines).toEqual([]);
   });
 });

@@ -3,6 +3,7 @@ import { InvalidArgumentError, InvalidPathError, type Acl, type ZooKeeper } from
 import {
   Acquisition,
   Removals,
+  checkSignal,
   type AcquisitionTerms,
   type ContenderView,
   type Lease,
@@ -11,6 +12,7 @@ import {
 import { LOCK_ERRORS, LocksClosedError } from './lock-errors.js';
 import { rulesOf, type LayoutRules, type LockLayout, type LockMode } from './lock-layout.js';
 import { LeaseGroup } from './lease-group.js';
+import { checkLockOptions } from './lock-options.js';
 import { surveyWaits } from './lock-survey.js';
 import { inspectLock, type LockView } from './lock-view.js';
 import { acquireInOrder, type LockRequest } from './multi-acquisition.js';
@@ -94,12 +96,14 @@ export class LockClient {
   private readonly options: LockClientOptions;
   private readonly removals: Removals;
   private readonly held = new Set<Lease>();
-  private readonly attempts = new Set<Attempt<unknown>>();
+  /** Those that are under way, with promises of their ends. */
+  private readonly attempts = new Map<Attempt<unknown>, Promise<unknown>>();
   private readonly rules: LayoutRules;
   private isClosed = false;
 
   /** @throws {InvalidPathError} `root` is not a path. @throws {InvalidArgumentError} */
   constructor(zk: ZooKeeper, options: LockClientOptions = {}) {
+    checkLockOptions(options);
     const { root = '/', identity = `${process.pid}`, log = silentLog, attemptMs = 0 } = options;
     const problem = pathProblem(root);
     if (problem !== null) throw new InvalidPathError(`root: ${problem}`);
@@ -123,7 +127,7 @@ export class LockClient {
 
   /** The locks that this client waits for just now; one entry for each attempt. */
   get waiting(): readonly string[] {
-    return Array.from(this.attempts, ({ path }) => path);
+    return Array.from(this.attempts.keys(), ({ path }) => path);
   }
 
   /**
@@ -215,14 +219,17 @@ export class LockClient {
     locks: readonly (string | LockRequest)[],
     options: AcquireOptions = {},
   ): Promise<LeaseGroup> {
-    const requests = locks.map((lock): LockRequest => {
-      const { path, mode } = typeof lock === 'string' ? { path: lock } : lock;
+    if (!Array.isArray(locks) || locks.length === 0) {
+      throw new InvalidArgumentError('acquireAll: give it a list with a lock to take');
+    }
+    const requests = locks.map((lock: string | LockRequest): LockRequest => {
+      const { path, mode } =
+        typeof lock === 'string' ? { path: lock } : (Object(lock) as LockRequest);
       return { path: this.pathOf(path), mode };
     });
-    if (requests.length === 0)
-      throw new InvalidArgumentError('acquireAll: there is no lock to take');
     const { waitMs, signal } = options;
     checkMs('waitMs', waitMs);
+    checkSignal(signal);
     const leases = await acquireInOrder(requests, {
       clock: this.zk.clock,
       waitMs,
@@ -253,7 +260,8 @@ export class LockClient {
    * @throws what the client's reads throw.
    */
   async waitGraph(path?: string): Promise<WaitGraph> {
-    return surveyWaits(this.zk, path === undefined ? this.root : this.pathOf(path));
+    const isRoot = path === undefined || path === '/';
+    return surveyWaits(this.zk, isRoot ? (path ?? this.root) : this.pathOf(path));
   }
 
   /** The circles of the {@link waitGraph}: those in them wait for ever, unless one of them gives up. */
@@ -277,12 +285,16 @@ export class LockClient {
 
   /** The path of a lock as the client of the ensemble knows it. @throws {InvalidPathError} */
   pathOf(path: string): string {
+    return this.absolute(path, 'lock');
+  }
+
+  private absolute(path: string, noun: 'lock' | 'limit'): string {
     if (typeof path !== 'string' || path === '') {
-      throw new InvalidPathError('the path of a lock must be a string, and not empty');
+      throw new InvalidPathError(`the path of a ${noun} must be a string, and not empty`);
     }
     const absolute = path.startsWith('/') ? path : childPath(this.root, path);
-    const problem = absolute === '/' ? 'the root cannot be a lock' : pathProblem(absolute);
-    if (problem !== null) throw new InvalidPathError(`acquire: ${problem}`, { path });
+    const problem = absolute === '/' ? `the root cannot be a ${noun}` : pathProblem(absolute);
+    if (problem !== null) throw new InvalidPathError(`the path of a ${noun}: ${problem}`, { path });
     return absolute;
   }
 
@@ -296,16 +308,20 @@ export class LockClient {
     if (!(Number.isInteger(quantity) && quantity > 0)) {
       throw new InvalidArgumentError(`quantity must be a number from 1 up, not ${quantity}`);
     }
-    const limit = this.limitOf(absolute, options.limit);
-    if (typeof options.limit === 'number' && quantity > options.limit) {
-      throw new InvalidArgumentError(`${quantity} permits of ${options.limit} can never be had`);
+    // Callers without types may leave them out.
+    const { limit: given } = Object(options) as PermitOptions;
+    const limit = this.limitOf(absolute, given);
+    if (typeof given === 'number' && quantity > given) {
+      throw new InvalidArgumentError(`${quantity} permits of ${given} can never be had`);
     }
     const terms = this.terms('mutex', absolute, options);
     return this.run(new PermitAcquisition({ ...terms, noun: 'semaphore', rules, quantity, limit }));
   }
 
   private limitOf(path: string, limit: number | string): SemaphoreLimit {
-    if (typeof limit === 'string') return new LiveLimit(this.zk, path, this.pathOf(limit));
+    if (typeof limit === 'string') {
+      return new LiveLimit(this.zk, path, this.absolute(limit, 'limit'));
+    }
     if (!(Number.isInteger(limit) && limit > 0 && limit <= 0x7fff_ffff)) {
       throw new InvalidArgumentError(
         `limit must be a number of permits from 1 up, or the path of a node, not ${String(limit)}`,
@@ -319,6 +335,7 @@ export class LockClient {
     const { waitMs, maxHoldMs, signal } = options;
     checkMs('waitMs', waitMs);
     checkMs('maxHoldMs', maxHoldMs);
+    checkSignal(signal);
     const { acl, attemptMs = 5_000, onForeignContender = 'throw', log = silentLog } = this.options;
     return {
       zk: this.zk,
@@ -343,9 +360,10 @@ export class LockClient {
 
   private async run<T>(attempt: Attempt<T>): Promise<T> {
     if (this.isClosed) throw new LocksClosedError({ noun: 'lock', path: attempt.path });
-    this.attempts.add(attempt);
+    const running = attempt.run();
+    this.attempts.set(attempt, running);
     try {
-      return await attempt.run();
+      return await running;
     } finally {
       this.attempts.delete(attempt);
     }
@@ -354,26 +372,34 @@ export class LockClient {
   /** Ends all attempts and refuses new ones, with LocksClosedError. Leases stay. */
   stopAcquiring(): void {
     this.isClosed = true;
-    for (const attempt of this.attempts) attempt.close();
+    for (const attempt of this.attempts.keys()) attempt.close();
   }
 
   /**
    * As {@link stopAcquiring}, ends and releases all leases, and waits until the servers have no node
    * of this client any more: at most `deadlineMs`, by default 3,000. Never rejects.
+   *
+   * A node whose create is still on its way is deleted in the background.
    */
   async close(options: { readonly deadlineMs?: number; readonly reason?: LossReason } = {}) {
     const { deadlineMs = 3_000, reason = 'shutdown' } = options;
     this.stopAcquiring();
-    for (const lease of this.held) {
-      lease.lose(reason);
-      void lease.release();
-    }
+    // Attempts leave their places when they end, and downgrades theirs.
+    const ending = Promise.allSettled([...this.attempts.values(), ...this.endLeases(reason)]);
+    const gone = ending.then(() => this.removals.whenAllGone());
     let timer: Timer | null = null;
     const late = new Promise<void>((resolve) => {
       timer = this.zk.clock.setTimer(deadlineMs, resolve);
     });
-    await Promise.race([this.removals.whenAllGone(), late]);
+    await Promise.race([gone, late]);
     (timer as Timer | null)?.cancel();
+  }
+
+  private endLeases(reason: LossReason): Promise<void>[] {
+    return Array.from(this.held, (lease) => {
+      lease.lose(reason);
+      return lease.release();
+    });
   }
 }
 

@@ -1,5 +1,5 @@
 import { childPath } from '@aviary/foundation';
-import { NoNodeError, type ZooKeeper } from '@aviary/client';
+import { NoAuthError, NoNodeError, type ZooKeeper } from '@aviary/client';
 import {
   contenderOf,
   inOrder,
@@ -19,6 +19,9 @@ const KAZOO_GUARD = '-__lock__';
 /** A directory and the names in it. */
 type Directories = ReadonlyMap<string, readonly string[]>;
 
+/** All that could be seen in one walk. */
+type Survey = Omit<WaitGraph, 'deadlocks'>;
+
 /**
  * Who waits for whom at all locks and semaphores at and below `root`, whoever has made them: ours,
  * Curator's, kazoo's.
@@ -26,17 +29,18 @@ type Directories = ReadonlyMap<string, readonly string[]>;
  * A survey takes time, in which waits come and go. What looks like a deadlock is looked at again, and
  * reported if it still stands.
  *
- * @throws what the client's reads throw, except for nodes that go meanwhile.
+ * @throws what the client's reads throw, except for nodes that go meanwhile and those below `root` that
+ *   may not be read.
  */
 export async function surveyWaits(zk: ZooKeeper, root: string): Promise<WaitGraph> {
-  const waits = await waitsBelow(zk, root);
-  const suspected = deadlocksAmong(waits);
-  if (suspected.length === 0) return { waits, deadlocks: [] };
-  const again = new Set((await waitsBelow(zk, root)).flatMap(edgesOf));
+  const survey = await surveyed(zk, root);
+  const suspected = deadlocksAmong(survey.waits);
+  if (suspected.length === 0) return { ...survey, deadlocks: [] };
+  const again = new Set((await surveyed(zk, root)).waits.flatMap(edgesOf));
   const deadlocks = suspected.filter(({ steps }) =>
     steps.every(({ waiter, blocker }) => again.has(edge(waiter, blocker))),
   );
-  return { waits, deadlocks };
+  return { ...survey, deadlocks };
 }
 
 function edgesOf({ waiter, blockers }: Wait): string[] {
@@ -47,17 +51,22 @@ function edge(waiter: ContenderView, blocker: ContenderView): string {
   return `${waiter.nodePath} ${waiter.token} ${blocker.nodePath} ${blocker.token}`;
 }
 
-async function waitsBelow(zk: ZooKeeper, root: string): Promise<Wait[]> {
-  const directories = await directoriesBelow(zk, root);
+async function surveyed(zk: ZooKeeper, root: string): Promise<Survey> {
+  const { directories, unread } = await directoriesBelow(zk, root);
   const waits: Wait[] = [];
   for (const [path, children] of directories) {
-    for (const layout of ['curator', 'kazoo'] as const) {
-      const rules = rulesOf(layout);
-      if (rules !== null)
+    try {
+      for (const layout of ['curator', 'kazoo'] as const) {
+        const rules = rulesOf(layout);
+        if (rules === null) continue;
         waits.push(...(await waitsAt(zk, { path, children, directories }, rules)));
+      }
+    } catch (error) {
+      if (!(error instanceof NoAuthError)) throw error;
+      unread.push(path);
     }
   }
-  return waits;
+  return { waits, unread };
 }
 
 interface Place {
@@ -125,30 +134,43 @@ function permitsBehind(
 }
 
 /** All nodes that are no contenders, level by level. */
-async function directoriesBelow(zk: ZooKeeper, root: string): Promise<Directories> {
-  const found = new Map<string, readonly string[]>();
+async function directoriesBelow(
+  zk: ZooKeeper,
+  root: string,
+): Promise<{ readonly directories: Directories; readonly unread: string[] }> {
+  const directories = new Map<string, readonly string[]>();
+  const unread: string[] = [];
   for (let level = [root]; level.length > 0;) {
     const next: string[] = [];
     for (let at = 0; at < level.length; at += LISTS_AT_ONCE) {
       const some = level.slice(at, at + LISTS_AT_ONCE);
-      const listed = await Promise.all(some.map((path) => childrenOf(zk, path)));
+      const listed = await Promise.all(some.map((path) => childrenOf(zk, path, path === root)));
       some.forEach((path, index) => {
-        const children = listed[index] ?? [];
-        found.set(path, children);
-        const inner = children.filter((name) => contenderOf(name) === null);
-        next.push(...inner.map((name) => childPath(path, name)));
+        const children = listed[index] ?? null;
+        if (children === null) unread.push(path);
+        else {
+          directories.set(path, children);
+          const inner = children.filter((name) => contenderOf(name) === null);
+          next.push(...inner.map((name) => childPath(path, name)));
+        }
       });
     }
     level = next.filter((path) => path !== '/zookeeper');
   }
-  return found;
+  return { directories, unread };
 }
 
-async function childrenOf(zk: ZooKeeper, path: string): Promise<readonly string[]> {
+/** null: it may not be listed. */
+async function childrenOf(
+  zk: ZooKeeper,
+  path: string,
+  isRoot: boolean,
+): Promise<readonly string[] | null> {
   try {
     return (await zk.children(path)).children;
   } catch (error) {
     if (error instanceof NoNodeError) return [];
+    if (error instanceof NoAuthError && !isRoot) return null;
     throw error;
   }
 }

@@ -4,6 +4,8 @@ import { LeaseLostError, type Lease } from '@aviary/coordination';
 import { LockTimeoutError, LockUnavailableError } from './lock-errors.js';
 import type { LockMode } from './lock-layout.js';
 
+const MODES: readonly LockMode[] = ['mutex', 'read', 'write'];
+
 /** One of several locks that are wanted together. */
 export interface LockRequest {
   readonly path: string;
@@ -30,6 +32,7 @@ export interface MultiTerms {
  * @param requests With absolute paths.
  * @returns Leases in the order of `requests`.
  * @throws The error of the one that could not be had; AggregateError if there was more than one.
+ * @throws {InvalidArgumentError} One is asked for twice, or in no mode that there is.
  */
 export async function acquireInOrder(
   requests: readonly LockRequest[],
@@ -37,6 +40,7 @@ export async function acquireInOrder(
 ): Promise<readonly Lease[]> {
   const sorted = [...requests].sort((one, other) => (one.path < other.path ? -1 : 1));
   refuseTwice(sorted);
+  sorted.forEach(checkMode);
   const { clock, waitMs } = terms;
   const endsMs = clock.monotonicMs() + (waitMs ?? Infinity);
   const held = new Map<string, Lease>();
@@ -98,5 +102,13 @@ function refuseTwice(sorted: readonly LockRequest[]): void {
   if (twice === undefined) return;
   throw new InvalidArgumentError(
     `acquireAll: the lock ${twice.path} is asked for twice, and would wait for itself: name it once`,
+  );
+}
+
+/** What a caller without types may have written otherwise. */
+function checkMode({ path, mode }: LockRequest): void {
+  if (mode === undefined || MODES.includes(mode)) return;
+  throw new InvalidArgumentError(
+    `acquireAll: the mode of ${path} must be "mutex", "read" or "write", not "${mode as string}"`,
   );
 }

@@ -4,6 +4,7 @@ import {
   NoNodeError,
   SessionExpiredError,
   type ProtectedNode,
+  type Stat,
 } from '@aviary/client';
 import {
   AttemptLimits,
@@ -42,13 +43,17 @@ interface WatchedLook extends Look {
  *
  * A permit's node is made once there is room for it, and never before, so nobody has to give one back
  * that he has not got; all of an attempt are made under the same lock, so two who want several cannot
- * each have a part. What was made is deleted, unless all of it became leases.
+ * each have a part. What was made is deleted, unless all of it became leases: the lock was ours until
+ * then, whoever else deletes nodes.
  */
 export class PermitAcquisition {
   private readonly terms: PermitTerms;
   private readonly limits: AttemptLimits;
   private ahead: number | null = null;
   private behind: string | null = null;
+  private shortage: string | null = null;
+  /** How many creates had to be sent again, since their directory was missing. */
+  private repeats = 0;
 
   constructor(terms: PermitTerms) {
     this.terms = terms;
@@ -83,12 +88,13 @@ export class PermitAcquisition {
   }
 
   private errorOf(error: unknown): unknown {
-    const { ahead, behind } = this;
+    const { ahead, behind, shortage } = this;
     const { noun, path, waitMs, errors } = this.terms;
-    const told = this.limits.errorOf(error, { noun, path, ahead, behind });
+    const told = this.limits.errorOf(error, { noun, path, ahead, behind, shortage });
+    if (waitMs !== 0 || !(told instanceof errors.Unavailable)) return told;
     // Whoever stood before us waited for a permit himself all that time.
-    const isBusy = waitMs === 0 && told instanceof errors.Unavailable && (ahead ?? 0) > 0;
-    return isBusy ? new errors.Busy(this.terms, ahead ?? 0) : told;
+    const isBusy = (ahead ?? 0) > 0 || shortage !== null;
+    return isBusy ? new errors.Busy(this.terms, ahead ?? 0, shortage) : told;
   }
 
   /** null: the session or our place ended; start again. */
@@ -96,7 +102,7 @@ export class PermitAcquisition {
     let place: Place | null = null;
     try {
       place = await Place.enter(this.guardTerms(), options);
-      return (await this.awaitTurn(place, options)) ? await this.takeRoom(options) : null;
+      return (await this.awaitTurn(place, options)) ? await this.takeRoom(place, options) : null;
     } catch (error) {
       if (error instanceof SessionExpiredError && !this.limits.isCut) return null;
       throw error;
@@ -123,6 +129,7 @@ export class PermitAcquisition {
       const standing = await place.look(options);
       if (standing === null) return false;
       this.ahead = standing.ahead;
+      this.shortage = null;
       if (standing.ahead === 0) return true;
       // Who does not want to wait for permits waits for whoever is just taking one.
       if (this.terms.waitMs === 0) await this.throwIfFull(options);
@@ -131,24 +138,20 @@ export class PermitAcquisition {
   }
 
   private async throwIfFull(options: SessionOptions): Promise<void> {
-    const { names, limit } = await this.look(options);
-    if (this.isRoomComing(names, limit)) return;
-    throw new this.terms.errors.Busy(this.terms, names.length);
+    const look = await this.look(options);
+    if (!this.isRoomComing(look)) throw this.busy(look);
   }
 
   /** Waits until there is room, and takes it. */
-  private async takeRoom(options: SessionOptions): Promise<readonly Lease[] | null> {
-    const { quantity, waitMs, errors } = this.terms;
-    const { names, limit } = await this.look(options);
-    if (names.length + quantity <= limit) return this.take(options);
+  private async takeRoom(place: Place, options: SessionOptions): Promise<readonly Lease[] | null> {
+    // Who stood before us in the queue of the guard is gone, and is nobody to wait for.
+    this.behind = null;
+    if (this.hasRoom(await this.look(options))) return this.take(place, options);
     for (;;) {
       const look = await this.lookAndWatch(options);
       try {
-        this.ahead = look.names.length;
-        if (look.names.length + quantity <= look.limit) return await this.take(options);
-        if (waitMs === 0 && !this.isRoomComing(look.names, look.limit)) {
-          throw new errors.Busy(this.terms, look.names.length);
-        }
+        if (this.hasRoom(look)) return await this.take(place, options);
+        if (this.terms.waitMs === 0 && !this.isRoomComing(look)) throw this.busy(look);
         await look.changed;
       } finally {
         look.cancel();
@@ -157,8 +160,27 @@ export class PermitAcquisition {
     }
   }
 
+  /** Whether there is room. What is missing otherwise is told to a caller whose time is over. */
+  private hasRoom({ names, limit }: Look): boolean {
+    const hasRoom = names.length + this.terms.quantity <= limit;
+    // With room there is nothing in the way any more: what does not come then is an answer.
+    this.ahead = hasRoom ? 0 : names.length;
+    this.shortage = hasRoom ? null : this.shortageAt({ names, limit });
+    return hasRoom;
+  }
+
+  private shortageAt({ names, limit }: Look): string {
+    const { quantity } = this.terms;
+    return `the limit is ${limit}, ${counted(names.length)} out, and ${counted(quantity)} wanted`;
+  }
+
+  private busy(look: Look): Error {
+    const { errors } = this.terms;
+    return new errors.Busy(this.terms, look.names.length, this.shortageAt(look));
+  }
+
   /** Whether there will be room once what this process itself has let go of is gone. */
-  private isRoomComing(names: readonly string[], limit: number): boolean {
+  private isRoomComing({ names, limit }: Look): boolean {
     const { removals, quantity, rules, path } = this.terms;
     const { permits } = rules.semaphore(path);
     const others = names.filter((name) => removals.whenGone([childPath(permits, name)]) === null);
@@ -202,25 +224,53 @@ export class PermitAcquisition {
   }
 
   /**
-   * Makes the permits' nodes. null: the answers took too long to prove that the session lives.
+   * Makes the permits' nodes. null: our place in the guard's queue was gone by then, so somebody else
+   * may have taken the same room; or the answers took too long to prove that the session lives.
    *
    * @throws what the creates throw; nothing stays then.
    */
-  private async take(options: SessionOptions): Promise<readonly Lease[] | null> {
+  private async take(place: Place, options: SessionOptions): Promise<readonly Lease[] | null> {
     const { zk, removals, quantity } = this.terms;
     const creating = Array.from({ length: quantity }, () => this.makePermit(options));
-    const settled = await Promise.allSettled(creating);
-    const nodes = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    const failed = settled.find((one) => one.status === 'rejected');
-    const isOurs = nodes.every(({ stat, sessionId }) => stat.ephemeralOwner === sessionId);
+    const guarding = this.placeBehind(creating, place, options);
+    const [guard, ...permits] = await Promise.allSettled([guarding, ...creating]);
+    const nodes = permits.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const failed = [...permits, guard].find((one) => one.status === 'rejected');
+    const guardStat = guard.status === 'fulfilled' ? guard.value : null;
+    const isOurs = [guardStat, ...nodes.map(({ stat }) => stat)].every(
+      (stat) => stat?.ephemeralOwner === options.inSession,
+    );
     const isCertain = zk.isSessionCertain(options.inSession);
     if (failed === undefined && isOurs && isCertain && !options.signal.aborted) {
-      return nodes.map((node) => this.lease(node));
+      const leases = nodes.map((node) => this.lease(node));
+      // Somebody asked for it while it waited, and it loses what it was asked for.
+      if (guardStat?.version !== 0) leases.forEach((lease) => lease.lose('revoked'));
+      return leases;
     }
     nodes.forEach((node) => void removals.remove(node));
     if (failed !== undefined) throw failed.reason;
     options.signal.throwIfAborted();
     return null;
+  }
+
+  /**
+   * What the servers know of our place in the guard's queue once `creating` is done; null: it is gone.
+   * One that is there was there all the time. Asked for in the same breath as the permits, and again
+   * if they took more than one request or connection.
+   */
+  private async placeBehind(
+    creating: readonly Promise<unknown>[],
+    { node }: Place,
+    options: SessionOptions,
+  ): Promise<Stat | null> {
+    const { zk } = this.terms;
+    const { repeats } = this;
+    const { state } = zk;
+    const ask = () => zk.exists(node.path, options);
+    const asked = await Promise.allSettled([ask(), ...creating]);
+    const isBehind = zk.state === state && this.repeats === repeats;
+    if (isBehind && asked[0].status === 'fulfilled') return asked[0].value;
+    return overConnections(ask);
   }
 
   private async makePermit(options: SessionOptions): Promise<ProtectedNode> {
@@ -232,6 +282,7 @@ export class PermitAcquisition {
         return await zk.createProtected(childPath(permits, name), identity, settings);
       } catch (error) {
         if (!(error instanceof NoNodeError)) throw error;
+        this.repeats++;
         const { signal, deadlineMs } = options;
         await zk.ensurePath(permits, { mode: rules.parents, acl, signal, deadlineMs });
       }
@@ -252,6 +303,10 @@ export class PermitAcquisition {
     onHeld(lease);
     return lease;
   }
+}
+
+function counted(permits: number): string {
+  return permits === 1 ? '1 is' : `${permits} are`;
 }
 
 /** Asks again for as long as it is connections that fail. */

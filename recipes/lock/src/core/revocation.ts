@@ -1,12 +1,19 @@
 import { childPath } from '@aviary/foundation';
-import { NoNodeError, type ZooKeeper } from '@aviary/client';
+import { InvalidArgumentError, NoNodeError, type ZooKeeper } from '@aviary/client';
 import { inOrder, type ContenderView } from '@aviary/coordination';
 import { familyOf, holds, type LayoutRules } from './lock-layout.js';
+import { readSemaphore } from './lock-view.js';
 
 /** What Curator's `Revoker` writes into the node of the contender that should let go. */
 const REVOKE = '__REVOKE__';
 
-/** Asks all who hold the lock at `path` to let go. @returns false: nobody does. */
+/**
+ * Asks all who hold the lock at `path` to let go.
+ *
+ * @returns false: nobody does.
+ * @throws {InvalidArgumentError} It may be a semaphore of kazoo's, whose permits nobody can tell from
+ * the nodes of others, which must not be written to.
+ */
 export async function revokeHolders(
   zk: ZooKeeper,
   path: string,
@@ -43,8 +50,14 @@ async function revokePermits(
 ): Promise<boolean> {
   if (children.length === 0) return false;
   const { permits, named } = rules.semaphore(path);
-  // In a directory of which the names say nothing, it could be anybody's node.
-  if (!named) return false;
+  if (!named) {
+    const { permits: found } = await readSemaphore(zk, path, rules, children);
+    if (found.length === 0) return false;
+    throw new InvalidArgumentError(
+      `revoke ${path}: the names of kazoo's permits do not tell them from other nodes: ` +
+        'revoke one by one what inspect() shows',
+    );
+  }
   const names = inOrder(await childrenOf(zk, permits), { queue: ['lease-'] });
   return revokeAll(zk, permits, names);
 }

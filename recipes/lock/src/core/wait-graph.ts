@@ -30,6 +30,8 @@ export interface Deadlock {
 export interface WaitGraph {
   readonly waits: readonly Wait[];
   readonly deadlocks: readonly Deadlock[];
+  /** Directories that may not be read, or not all of their contenders: what stands there is left out. */
+  readonly unread: readonly string[];
 }
 
 /**
@@ -37,12 +39,14 @@ export interface WaitGraph {
  *
  * Sessions are what is compared, since nobody can see which part of a process holds what: who has
  * several waits is taken to go on only when all of them have ended. A session that waits behind itself
- * is left out.
+ * is left out, and so are nodes of no session (kazoo's locks that are not ephemeral): several processes
+ * may have made them.
  */
 export function deadlocksAmong(waits: readonly Wait[]): readonly Deadlock[] {
   const bySession = new Map<bigint, Wait[]>();
   for (const wait of waits) {
     const { sessionId } = wait.waiter;
+    if (sessionId === 0n) continue;
     bySession.set(sessionId, [...(bySession.get(sessionId) ?? []), wait]);
   }
   const stuck = stuckSessions(bySession);
@@ -105,6 +109,10 @@ function deadlockOf(steps: readonly DeadlockStep[]): Deadlock {
   return { steps, text: parts.join(', ') };
 }
 
+/** Other clients write what they like into their nodes, and as much. */
+const IDENTITY_CHARACTERS_MAX = 200;
+
 function nameOf({ identity, sessionId }: ContenderView): string {
-  return `"${identity}" (session 0x${BigInt.asUintN(64, sessionId).toString(16)})`;
+  const name = JSON.stringify(identity.slice(0, IDENTITY_CHARACTERS_MAX));
+  return `${name} (session 0x${BigInt.asUintN(64, sessionId).toString(16)})`;
 }

@@ -8,7 +8,13 @@ import {
   type Acl,
   type CallOptions,
 } from '@aviary/client';
-import { Lease, type LeaseTerms, type OwnNode, type Removals } from '@aviary/coordination';
+import {
+  Lease,
+  type LeaseTerms,
+  type LossReason,
+  type OwnNode,
+  type Removals,
+} from '@aviary/coordination';
 import type { LayoutRules } from './lock-layout.js';
 
 /** What a write lease needs to become a read lease. */
@@ -26,7 +32,9 @@ export class WriteLease extends Lease {
   private readonly downgradeTerms: DowngradeTerms;
   /** Set from the moment when the lock is to be kept for reading. */
   private downgrading = false;
-  private kept = false;
+  private reading: Lease | null = null;
+  /** What it was lost by while its downgrade was under way. */
+  private lostMeanwhile: LossReason | null = null;
   private failure: unknown = null;
 
   /** @internal Use `LockClient.acquireWrite`. */
@@ -48,25 +56,16 @@ export class WriteLease extends Lease {
     this.assertHeld();
     this.downgrading = true;
     await this.release();
-    const { zk } = this.terms;
-    const { removals, onHeld, onReleased } = this.downgradeTerms;
-    if (!this.kept) throw this.lossBy(this.failure);
-    const node = this.readNode;
-    if (!zk.isSessionCertain(this.sessionId)) {
-      void removals.remove(node);
-      throw this.lostError('uncertain');
-    }
-    const reading: Lease = new Lease({
-      zk,
-      noun: 'lock',
-      path: this.path,
-      node: { ...node, stat: { czxid: this.token } },
-      maxHoldMs: this.heldUntilMs - zk.clock.monotonicMs(),
-      remove: () => removals.removeSoon(node),
-      onReleased: () => onReleased(reading),
-    });
-    onHeld(reading);
-    return reading;
+    if (this.reading === null) throw this.lossBy(this.failure);
+    return this.reading;
+  }
+
+  /** @internal */
+  override lose(reason: LossReason): void {
+    // That our node goes is what a downgrade is about, and that somebody wrote to it, it hears itself.
+    const isOfNode = reason === 'nodeDeleted' || reason === 'revoked';
+    if (this.downgrading && !isOfNode) this.lostMeanwhile ??= reason;
+    super.lose(reason);
   }
 
   /** The reader that has the number of this writer. */
@@ -84,13 +83,38 @@ export class WriteLease extends Lease {
     if (!this.downgrading) return super.giveUp();
     try {
       await this.exchange();
-      this.kept = true;
     } catch (error) {
       this.failure = error;
       // Whatever of the two is there: neither has anybody behind it.
       void this.downgradeTerms.removals.remove(this.readNode);
-      await super.giveUp();
+      return super.giveUp();
     }
+    const { zk } = this.terms;
+    const loss = this.lostMeanwhile ?? (zk.isSessionCertain(this.sessionId) ? null : 'uncertain');
+    if (loss === null) {
+      // One of the two leases is out at any moment, so whoever ends them all finds one.
+      this.reading = this.readLease();
+      return;
+    }
+    this.failure = this.lostError(loss);
+    return this.downgradeTerms.removals.removeSoon(this.readNode);
+  }
+
+  private readLease(): Lease {
+    const { zk } = this.terms;
+    const { removals, onHeld, onReleased } = this.downgradeTerms;
+    const node = this.readNode;
+    const reading: Lease = new Lease({
+      zk,
+      noun: 'lock',
+      path: this.path,
+      node: { ...node, stat: { czxid: this.token } },
+      maxHoldMs: this.heldUntilMs - zk.clock.monotonicMs(),
+      remove: () => removals.removeSoon(node),
+      onReleased: () => onReleased(reading),
+    });
+    onHeld(reading);
+    return reading;
   }
 
   /** One transaction; if its answer is lost, the reader's node tells whether it was applied. */

@@ -25,7 +25,7 @@ export type DistributedLockOptions = GuardOptions;
  *
  * @param key A path below the module's root, with values of arguments between braces
  * (`orders/{id}`, `orders/{order.id}`, `orders/{0.id}`), or a function that makes one. Values of a
- * template are escaped; what a function returns is taken as it is.
+ * template are escaped; what a function returns is taken as it is. Defaults of parameters are not seen.
  * @throws {LockSetupError} when the class is defined.
  *
  * The calls reject with {@link LockBusyError} or {@link LockTimeoutError} (see

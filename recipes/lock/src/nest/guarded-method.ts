@@ -7,6 +7,7 @@ import {
   markedMethodOf,
   originalOf,
   returnKindOf,
+  shown,
   type Duration,
   type KeyOfCall,
   type MarkedMethod,
@@ -16,7 +17,7 @@ import {
 } from '@aviary/nest';
 import { defer, type Observable } from 'rxjs';
 import type { GuardedCall, OnBusy, OnLost, Wanted } from './call-policy.js';
-import { GUARDS } from './guards.js';
+import { GUARDS, GUARD_MARKS } from './guards.js';
 import type { LockGuard } from './lock-guard.js';
 import { LockKeyError, LockSetupError } from './lock-setup-error.js';
 
@@ -89,6 +90,7 @@ export function guardedMethod<Args extends readonly unknown[]>(
     dress(guarded, method.value);
     definition.guarded = guarded;
     GUARDS.require(target, definition.mark);
+    GUARD_MARKS.add(target, name, definition.mark);
     descriptor.value = guarded as never;
   };
 }
@@ -113,16 +115,23 @@ class Definition {
     options: GuardOptions,
     { value, name }: MarkedMethod,
   ) {
-    this.mark = { decorator, method: name, module: options.locks ?? DEFAULT_MODULE };
+    // Callers without types can pass anything.
+    const { locks = DEFAULT_MODULE } = Object(options) as GuardOptions;
+    this.mark = { decorator, method: name, module: locks };
     this.guarded = value;
     this.wanted = wanted;
     this.options = options;
+    if (Object(options) !== options)
+      this.refuse(`its options must be an object, not ${shown(options)}`);
+    if (typeof locks !== 'string' || locks === '') {
+      this.refuse(`locks must be the name of a LockModule, not ${shown(locks)}`);
+    }
     this.waitMs = this.duration('wait');
     this.maxHoldMs = this.duration('maxHold');
     this.checkPolicies();
     if (typeof key === 'string') this.keyOf = keyOfTemplate(key, value, this.mark);
     else if (typeof key === 'function') this.keyOf = keyOfFunction(key, name);
-    else this.refuse('its key must be a string');
+    else this.refuse(`its key must be a path or a function that makes one, not ${shown(key)}`);
   }
 
   call(guard: LockGuard, args: readonly unknown[]): GuardedCall {
@@ -160,9 +169,12 @@ class Definition {
     const { onBusy, onLost } = this.options;
     const isOneOf = (given: unknown, ...ways: string[]) =>
       given === undefined || typeof given === 'function' || ways.includes(given as string);
-    if (!isOneOf(onBusy, 'throw', 'skip')) this.refuse(`onBusy has no way "${String(onBusy)}"`);
+    if (!isOneOf(onBusy, 'throw', 'skip')) {
+      this.refuse(`onBusy must be "throw", "skip" or a function, not ${shown(onBusy)}`);
+    }
     if (!isOneOf(onLost, 'abort', 'ignore', 'exit-process')) {
-      this.refuse(`onLost has no way "${String(onLost)}"`);
+      const ways = '"abort", "ignore", "exit-process" or a function';
+      this.refuse(`onLost must be ${ways}, not ${shown(onLost)}`);
     }
   }
 
@@ -187,7 +199,8 @@ function keyOfFunction(key: KeyOfFunction, method: string): KeyOfCall {
   return (args) => {
     const made: unknown = key(...args);
     if (typeof made === 'string' && made !== '') return made;
-    throw new LockKeyError(method, '(a function)', `it returned ${JSON.stringify(made)}`);
+    const problem = `it must return a path at once, and returned ${shown(made)}`;
+    throw new LockKeyError(method, '(a function)', problem);
   };
 }
 

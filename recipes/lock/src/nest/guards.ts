@@ -1,4 +1,4 @@
-import { RunnerBinding } from '@aviary/nest';
+import { Marks, RunnerBinding, type RunnerMark } from '@aviary/nest';
 import { LockGuard } from './lock-guard.js';
 import { LockSetupError } from './lock-setup-error.js';
 import { guardToken } from './lock.tokens.js';
@@ -12,3 +12,6 @@ export const GUARDS = new RunnerBinding({
   substitute: 'getLocksToken()',
   SetupError: LockSetupError,
 });
+
+/** The guards on methods, where these are defined. */
+export const GUARD_MARKS = new Marks<RunnerMark>();

@@ -220,11 +220,11 @@ export class LockGuard {
       process.exit(1);
     }
     if (typeof onLost !== 'function') return;
-    try {
-      onLost({ method, args, path, token, reason: lost });
-    } catch (error) {
-      log.error(`onLost of ${method} threw`, { error });
-    }
+    const tell = () => onLost({ method, args, path, token, reason: lost });
+    // One that is async fits its type, too: nobody else would hear of its error.
+    new Promise<void>((resolve) => resolve(tell())).catch((error: unknown) =>
+      log.error(`onLost of ${method} threw`, { error }),
+    );
   }
 
   private onEnd(holding: Holding): void {
@@ -271,11 +271,24 @@ async function resultOf(
   }
   const loss = lossOf(call, lease);
   if (loss !== null) throw loss;
-  if (!isObservable(result)) return result;
-  throw new LockSetupError(
-    `${call.method} is under ${call.decorator} and returned an Observable, which its signature ` +
-      'does not say: annotate it with Observable<...> and compile with emitDecoratorMetadata',
-  );
+  const { method, decorator } = call;
+  if (isObservable(result)) {
+    throw new LockSetupError(
+      `${method} is under ${decorator} and returned an Observable, which its signature ` +
+        'does not say: annotate it with Observable<...> and compile with emitDecoratorMetadata',
+    );
+  }
+  if (isGenerator(result)) {
+    throw new LockSetupError(
+      `${method} is under ${decorator} and returned a generator, which would run when the lock has ` +
+        'been released: return what it yields, or an Observable of it',
+    );
+  }
+  return result;
+}
+
+function isGenerator(result: unknown): boolean {
+  return /^\[object (Async)?Generator\]$/.test(Object.prototype.toString.call(result));
 }
 
 function isBusy(error: unknown): error is LockBusyError | LockTimeoutError {

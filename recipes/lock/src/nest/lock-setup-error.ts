@@ -10,7 +10,7 @@ export class LockSetupError extends RecipeSetupError {}
 /** The arguments of this call do not make a key. The method was not run, and no lock asked for. */
 export class LockKeyError extends CoordinationError {
   constructor(method: string, template: string, problem: string) {
-    super(`the key "${template}" of ${method} cannot be made: ${problem}`, {
+    super(`the key "${template}" of ${method} cannot be made from what was passed: ${problem}`, {
       outcome: 'notApplied',
       operation: 'acquire',
     });

@@ -16,6 +16,7 @@ import type { LockModuleOptions } from './lock-module-options.js';
 import { LockSetupError } from './lock-setup-error.js';
 import { ConfigurableModuleClass, SETUP, type OPTIONS_TYPE } from './lock.module-definition.js';
 import { LOCAL_GUARD, getLocksToken } from './lock.tokens.js';
+import { unguardedOverrides } from './overrides.js';
 
 const DRAIN_MS_DEFAULT = 5_000;
 
@@ -59,8 +60,9 @@ export class LockModule
 
   onModuleInit(): void {
     this.setup.refuseSecondOfName();
-    const { name } = this.setup;
+    const { name, log } = this.setup;
     GUARDS.bindAll(this.discovery, { own: name, all: this.setup.names() }, this.guard);
+    for (const line of unguardedOverrides(this.discovery, name)) log.warn(line);
   }
 
   onModuleDestroy(): void {

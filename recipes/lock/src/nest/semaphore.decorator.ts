@@ -1,4 +1,5 @@
 import { pathProblem } from '@aviary/foundation';
+import { shown } from '@aviary/nest';
 import {
   guardedMethod,
   type GuardDecorator,
@@ -44,15 +45,19 @@ export function WithSemaphore<Args extends readonly unknown[] = []>(
   };
 }
 
+const LIMIT_MAX = 0x7fff_ffff;
+
 /** null: it can be one. */
 function limitProblem(limit: unknown): string | null {
   if (typeof limit === 'string') {
-    const problem = pathProblem(limit.startsWith('/') ? limit : `/${limit}`);
+    const path = limit.startsWith('/') ? limit : `/${limit}`;
+    const problem = path === '/' ? 'it names no node below the root' : pathProblem(path);
     return problem === null ? null : `its limit is not the path of a node: ${problem}`;
   }
-  if (Number.isInteger(limit) && (limit as number) > 0) return null;
+  if (Number.isInteger(limit) && (limit as number) > 0 && (limit as number) <= LIMIT_MAX)
+    return null;
   return (
-    'its limit must be a number of permits from 1 up, or the path of the node that says it, not ' +
-    JSON.stringify(limit)
+    `its limit must be a number of permits from 1 to ${LIMIT_MAX}, or the path of the node that ` +
+    `says it, not ${shown(limit)}`
   );
 }
