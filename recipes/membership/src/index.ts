@@ -1,5 +1,5 @@
 /** Groups, and services that are found; see README.md. */
-export { AlreadyPresentError, PresenceLeftError } from '@aviary/coordination';
+export { AlreadyPresentError, PresenceLeftError, TtlUnsupportedError } from '@aviary/coordination';
 export type { PresenceState } from '@aviary/coordination';
 export { Group } from './core/group.js';
 export type { JoinOptions } from './core/group.js';
@@ -7,7 +7,7 @@ export { Groups } from './core/groups.js';
 export type { GroupsOptions } from './core/groups.js';
 export type { Member, MemberChange, PayloadFormat } from './core/member.js';
 export { Membership } from './core/membership.js';
-export { MembershipsClosedError } from './core/membership-errors.js';
+export { MembershipsClosedError, PayloadError } from './core/membership-errors.js';
 export type { RosterView } from './core/roster.js';
 export { Registration } from './core/registration.js';
 export type { InstanceStatus, RegisterSettings } from './core/registration.js';
@@ -20,6 +20,9 @@ export type {
 } from './core/service-instance.js';
 export { Services } from './core/services.js';
 export type { DiscoveredInstance, DiscoveredService, ServicesOptions } from './core/services.js';
+export { DiscoveredClient } from './nest/discovered-client.js';
+export type { DiscoveredClientOptions } from './nest/discovered-client-options.js';
+export { NoInstanceError } from './nest/no-instance-error.js';
 export type {
   MembershipModuleOptions,
   MembershipOptionsFactory,

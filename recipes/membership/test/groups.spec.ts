@@ -1,7 +1,19 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { InvalidPathError } from '@aviary/client';
-import { RecipeWorld, STEADY, type Service } from '../../../test/recipes/recipe-world.js';
-import { Groups, MembershipsClosedError, type Member, type RosterView } from '../src/index.js';
+import { InvalidPathError, RequestTooLargeError } from '@aviary/client';
+import {
+  RecipeWorld,
+  SESSION_TIMEOUT_MS,
+  STEADY,
+  type Service,
+} from '../../../test/recipes/recipe-world.js';
+import { rejection } from '../../../test/rejection.js';
+import {
+  Groups,
+  MembershipsClosedError,
+  PayloadError,
+  type Member,
+  type RosterView,
+} from '../src/index.js';
 
 interface Place {
   readonly zone: string;
@@ -56,6 +68,9 @@ describe('a group', () => {
     );
     expect(String(one.data)).toBe('{"zone":"eu"}');
     expect(String(two.data)).toBe('ann 1');
+    await world.in(bob, () => bobs.join('workers', undefined, { id: 'b-1' }).whenJoined());
+    const members = await world.in(ann, () => anns.members('workers'));
+    expect(members.map(({ payload }) => payload)).toEqual([{ zone: 'eu' }, null, null]);
     expect(one.stat.ephemeralOwner).toBe(ann.zk.sessionId);
     expect([parent.stat.ephemeralOwner, String(parent.data)]).toEqual([0n, '']);
   });
@@ -72,6 +87,15 @@ describe('a group', () => {
     expect(await world.in(ann, () => texts.members('workers'))).toMatchObject([
       { payload: '10.0.0.7' },
     ]);
+    const me = anns.join<unknown>('b', 1);
+    const unwritable = await rejection(me.update(1n));
+    expect(unwritable).toBeInstanceOf(PayloadError);
+    expect(unwritable.message).toMatch(
+      /^the group \/groups\/b: the payload cannot be written: .*BigInt/,
+    );
+    expect(unwritable).toMatchObject({ outcome: 'notApplied', path: '/groups/b' });
+    expect(unwritable.cause).toBeInstanceOf(TypeError);
+    await world.in(ann, () => me.leave());
     const bytes = new Groups(ann.zk, { payload: 'bytes' });
     expect(await world.in(ann, () => bytes.members('workers'))).toMatchObject([
       { payload: Buffer.from('10.0.0.7') },
@@ -109,15 +133,39 @@ describe('a group', () => {
     expect([world.watchCount, ann.zk.watchCount]).toEqual([0, 0]);
   });
 
+  it('keeps a member with a time to live over the restart of its process', async () => {
+    const told: string[] = [];
+    bobs.changes$('workers').subscribe(({ kind }) => told.push(kind));
+    const options = { id: 'a', ttlMs: 10_000, owner: 'pod-1' };
+    await world.in(ann, () => anns.join('workers', 1, options).whenJoined());
+    ann.process.kill();
+    await world.pass(3 * SESSION_TIMEOUT_MS);
+    const cas = await world.connected('cas');
+    const cass = new Groups(cas.zk);
+    const me = await world.in(cas, () => cass.join('workers', 1, options).whenJoined());
+    await world.pass(20_000);
+    expect(told).toEqual(['joined', 'updated']);
+    await world.in(cas, () => me.update(2));
+    await world.in(cas, () => cass.close());
+    await world.pass(100);
+    expect(told).toEqual(['joined', 'updated', 'updated', 'left']);
+  });
+
   it('refuses names that are none, and payloads that cannot be written', async () => {
     expect(() => anns.group('')).toThrow('must be a string, and not empty');
     expect(() => anns.group('/')).toThrow('the root cannot be a group');
     expect(() => anns.group('../x')).toThrow(InvalidPathError);
     expect(() => anns.join('a', 1, { id: 'x/y' })).toThrow('a name without a slash');
     expect(() => anns.join('a', 1, { id: '..' })).toThrow(InvalidPathError);
+    expect(() => anns.join('a', 1, { ttlMs: 5 })).toThrow('ttlMs must be a whole number from 1000');
+    expect(() => anns.join('a', 1, { id: 'x', owner: 'me' })).toThrow('an owner needs an `id`');
     expect(() => anns.join('a', () => 1)).toThrow('a function is no payload: JSON has none');
     const bytes = new Groups(ann.zk, { payload: 'bytes' });
     expect(() => bytes.join('a', 'text')).toThrow('must be a Uint8Array');
+    expect(() => new Groups(ann.zk, { payload: 'yaml' as never })).toThrow('not yaml');
+    expect(() => new Groups(ann.zk, { identity: 5 as never })).toThrow('must be a string');
+    expect(() => new Groups(ann.zk, { acl: [null!] })).toThrow('an ACL must be a list');
+    expect(() => anns.join('a', 'x'.repeat(2_000_000))).toThrow(RequestTooLargeError);
     await world.in(ann, () => anns.join('a', 1, { id: 'x' }).whenJoined());
     expect(() => anns.join('a', 1, { id: 'x' })).toThrow('this client is present there already');
     await world.in(ann, () => anns.close());

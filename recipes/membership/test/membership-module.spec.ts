@@ -91,6 +91,15 @@ describe('MembershipModule', () => {
     await expect(root).rejects.toBeInstanceOf(MembershipSetupError);
     const services = world.in(ann, () => application({ servicesRoot: 'x' }));
     await expect(services).rejects.toThrow('MembershipModule "default": root: ');
+    const feature = world.in(ann, () =>
+      applicationOf(ann, {
+        imports: [MembershipModule.forRoot(), MembershipModule.forFeature(['../x'])],
+      }),
+    );
+    await expect(feature).rejects.toThrow('MembershipModule.forFeature: group: a path must not');
+    expect(() => MembershipModule.forFeature('x' as never)).toThrow(MembershipSetupError);
+    const acl = world.in(ann, () => application({ acl: [] }));
+    await expect(acl).rejects.toThrow('MembershipModule "default": ');
     const bare = world.in(ann, () => applicationOf(ann, { imports: [MembershipModule] }));
     await expect(bare).rejects.toThrow('import MembershipModule.forRoot(...)');
   });

@@ -91,6 +91,9 @@ it('an address is made of the pattern of the instance', () => {
   expect(uriOf({ ...spring, address: 'fe80::1' })).toBe('http://[fe80::1]:8080');
   expect(uriOf({ ...spring, port: null, sslPort: 443 })).toBe('https://10.0.0.7:443');
   expect(uriOf({ ...spring, port: null })).toBeNull();
+  const odd = ['[', 'service-type', ']', 'constructor', 'registration-time-utc'];
+  const variables = odd.map((value) => ({ value, variable: true }));
+  expect(uriOf({ ...spring, uriSpec: variables })).toBe(`{dynamic}${TIME}`);
   const uriSpec = [...URI_SPEC, { value: '/', variable: false }, { value: 'id', variable: true }];
   expect(uriOf({ ...spring, uriSpec })).toBe(`http://10.0.0.7:8080/${spring.id}`);
 });

@@ -1,5 +1,8 @@
 import 'reflect-metadata';
+import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
@@ -98,6 +101,25 @@ describe('a service with an HTTP server', () => {
     await expect(fetch(url)).rejects.toThrow();
   });
 
+  it('goes on if there is no port to register, and says so', async () => {
+    const app = await httpApplication();
+    const lines: unknown[] = [];
+    app.useLogger({ log() {}, warn() {}, error: (message) => lines.push(message) });
+    const directory = mkdtempSync(join(tmpdir(), 'aviary-registry-'));
+    await app.listen(join(directory, 'socket'));
+    expect(lines).toEqual([
+      'ServiceRegistryModule "shop": the HTTP server listens on no port; write which one others reach',
+    ]);
+    await world.in(ann, () => app.close());
+    rmSync(directory, { recursive: true });
+  });
+
+  it('does not start with what nobody could call', async () => {
+    const app = await httpApplication({ address: 'http://10.0.0.7' });
+    await expect(app.init()).rejects.toThrow('the address must be a host name or an IP address');
+    await app.close();
+  });
+
   it('is not registered if it ends before it listens', async () => {
     const app = await httpApplication();
     await app.init();
@@ -136,8 +158,17 @@ describe('a service without one', () => {
     await expect(build({ drain: 'long' as '1s' })).rejects.toThrow('"shop": drain must be');
     await expect(build({ name: undefined as never })).rejects.toThrow('needs the name');
     await expect(build({}, false)).rejects.toThrow('needs MembershipModule.forRoot(...)');
-    const app = await build({ when: 'announce', address: '0.0.0.0', port: 1 });
-    expect(() => app.get(ServiceRegistrar).announce()).toThrow('nobody reaches 0.0.0.0');
+    await expect(build({ membership: 'other' } as object)).rejects.toThrow(
+      'write it beside the factory: registerAsync({ membership: "other", useFactory: ... })',
+    );
+    const announced = { when: 'announce', port: 1 } as const;
+    await expect(build({ ...announced, address: '0.0.0.0' })).rejects.toThrow('nobody reaches');
+    await expect(build({ ...announced, name: '../x' })).rejects.toThrow('"../x": service: ');
+    await expect(build({ when: 'never' as never })).rejects.toThrow('"listen" or "announce"');
+    const port = '80' as never;
+    await expect(build({ when: 'announce', port })).rejects.toThrow('port must be a whole number');
+    const app = await build(announced);
+    expect(() => app.get(ServiceRegistrar).announce(NaN)).toThrow(MembershipSetupError);
     await world.in(ann, () => app.close());
   });
 });

@@ -1,7 +1,12 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { InvalidArgumentError, InvalidPathError } from '@aviary/client';
+import { InvalidArgumentError, InvalidPathError, RequestTooLargeError } from '@aviary/client';
 import { RecipeWorld, STEADY, type Service } from '../../../test/recipes/recipe-world.js';
-import { MembershipsClosedError, Services, type DiscoveredInstance } from '../src/index.js';
+import {
+  MembershipsClosedError,
+  PresenceLeftError,
+  Services,
+  type DiscoveredInstance,
+} from '../src/index.js';
 
 let world: RecipeWorld;
 let ann: Service;
@@ -75,10 +80,44 @@ describe('a service', () => {
     expect(await world.in(ann, () => anns.service('inventory').instances())).toEqual([]);
   });
 
+  it('says what it said before when a change is refused', async () => {
+    const me = await world.in(ann, () =>
+      anns.register({ ...AT, metadata: { zone: 'eu' } }).whenRegistered(),
+    );
+    const large = { zone: 'x'.repeat(2_000_000) };
+    const both = world.in(ann, () =>
+      Promise.allSettled([me.setMetadata(large), me.setStatus('OUT_OF_SERVICE')]),
+    );
+    for (const result of await both) {
+      expect(result).toMatchObject({ reason: expect.any(RequestTooLargeError) as unknown });
+    }
+    expect(me.status).toBe('UP');
+    const odd = world.in(ann, () => me.setStatus('DOWN' as never));
+    await expect(odd).rejects.toThrow('"UP" or "OUT_OF_SERVICE", not DOWN');
+    await world.in(ann, () => me.setStatus('OUT_OF_SERVICE'));
+    const [found] = await world.in(bob, () => bobs.service('inventory').instances());
+    expect(found?.metadata).toEqual({ instance_status: 'OUT_OF_SERVICE', zone: 'eu' });
+    await world.in(ann, () => me.withdraw());
+    await expect(me.setStatus('UP')).rejects.toBeInstanceOf(PresenceLeftError);
+    expect(me.status).toBe('OUT_OF_SERVICE');
+  });
+
   it('refuses what nobody could call', async () => {
     expect(() => anns.register({ ...AT, address: '0.0.0.0' })).toThrow('nobody reaches 0.0.0.0');
     expect(() => anns.register({ ...AT, address: '' })).toThrow(InvalidArgumentError);
-    expect(() => anns.register({ ...AT, port: 0 })).toThrow('0 is not a port');
+    expect(() => anns.register({ ...AT, address: 'http://a' })).toThrow('not "http://a"');
+    expect(() => anns.register({ ...AT, port: 0 })).toThrow('from 1 to 65535, not 0');
+    expect(() => anns.register({ ...AT, sslPort: '8' as never })).toThrow(
+      'sslPort must be a whole',
+    );
+    expect(() => anns.register({ ...AT, metadata: { a: 1 as never } })).toThrow(
+      'metadata.a must be',
+    );
+    expect(() => anns.register({ ...AT, metadata: 'a' as never })).toThrow('an object of strings');
+    expect(() => anns.register({ ...AT, payload: 5n })).toThrow('cannot be written as JSON');
+    expect(() => anns.register({ ...AT, payload: () => 5 })).toThrow('cannot be written as JSON');
+    expect(() => anns.register(null as never)).toThrow('register: it needs an address');
+    expect(() => new Services(ann.zk, { acl: [] })).toThrow('an ACL must have an entry');
     expect(() => anns.register({ name: 'a', address: 'b' })).toThrow('it needs a port');
     expect(() => anns.register({ ...AT, id: 'a/b' })).toThrow(InvalidPathError);
     expect(() => anns.service('/a')).toThrow('without a first slash');

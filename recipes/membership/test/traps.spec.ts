@@ -160,6 +160,25 @@ it('T23: who leaves late does not take the member away that has come meanwhile',
   await expectOurs(bob, '/groups/g/a');
 });
 
+it('T27: a member with a time to live is made with its child or not at all, and goes after it', async () => {
+  await world.in(bob, () => join(bobs, 'b').whenJoined());
+  for (const ms of [11, 15, 19, 21]) {
+    const eve = await world.connected(`eve ${ms}`);
+    new Groups(eve.zk).join('g', 'e', { id: 'e', ttlMs: 4_000 });
+    await world.pass(ms);
+    eve.process.kill();
+    await world.pass(3_000);
+    expect([isThere('/groups/g/e'), isThere('/groups/g/e/touch')]).toEqual([true, true]);
+    expect(await world.in(ann, () => anns.members('g'))).toMatchObject([
+      { id: 'b' },
+      { id: 'e', payload: 'e', sessionId: 0n },
+    ]);
+    // Its time, and two rounds of the server.
+    await world.pass(3_000);
+    expect(isThere('/groups/g/e')).toBe(false);
+  }
+});
+
 it('T28: a list shows this process only once the servers do', async () => {
   const lists: number[] = [];
   anns.members$('g').subscribe((members) => lists.push(members.length));

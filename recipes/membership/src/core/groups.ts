@@ -1,11 +1,25 @@
-import { randomUUID } from 'node:crypto';
-import { InvalidPathError, type Acl, type WaitOptions, type ZooKeeper } from '@aviary/client';
+import { hostname } from 'node:os';
+import {
+  InvalidArgumentError,
+  InvalidPathError,
+  type Acl,
+  type WaitOptions,
+  type ZooKeeper,
+} from '@aviary/client';
 import { Trees } from '@aviary/coordination';
-import { childPath, pathProblem, silentLog, type Log } from '@aviary/foundation';
+import { childPath, pathProblem, randomUuid, silentLog, type Log } from '@aviary/foundation';
 import type { Observable } from 'rxjs';
 import { Group, type JoinOptions } from './group.js';
-import { bytesOf, memberOf, type Member, type MemberChange, type PayloadFormat } from './member.js';
+import {
+  PAYLOAD_FORMATS,
+  bytesOf,
+  memberOf,
+  type Member,
+  type MemberChange,
+  type PayloadFormat,
+} from './member.js';
 import type { Membership } from './membership.js';
+import { PayloadError } from './membership-errors.js';
 import { Presences } from './presences.js';
 import { Roster } from './roster.js';
 
@@ -13,7 +27,10 @@ import { Roster } from './roster.js';
 export interface GroupsOptions {
   /** Where groups stand whose names do not begin with a slash. Default: `/groups`. */
   readonly root?: string | undefined;
-  /** What members say of themselves that have no payload: one line. Default: the process id. */
+  /**
+   * What members say of themselves that have no payload: one line, and no JSON, which others would take
+   * for a payload. Default: host name and process id.
+   */
   readonly identity?: string | undefined;
   /** How payloads are written and read. Default: `json`. */
   readonly payload?: PayloadFormat | undefined;
@@ -37,19 +54,26 @@ export class Groups {
   private readonly root: string;
   private readonly identity: string;
   private readonly format: PayloadFormat;
+  private readonly random: ZooKeeper['random'];
   private readonly presences: Presences;
   private readonly groups = new Map<string, Group>();
 
-  /** @throws {InvalidPathError} `root` is not a path. */
+  /** @throws {InvalidPathError} `root` is not a path. @throws {InvalidArgumentError} */
   constructor(zk: ZooKeeper, options: GroupsOptions = {}) {
-    const { root = '/groups', identity = `${process.pid}`, payload = 'json' } = options;
-    const { acl, log = silentLog } = options;
+    const { root = '/groups', payload = 'json', acl, log = silentLog } = options;
+    const { identity = `${hostname()} ${process.pid}` } = options;
+    if (typeof identity !== 'string') throw new InvalidArgumentError('identity must be a string');
+    if (!PAYLOAD_FORMATS.includes(payload)) {
+      const known = PAYLOAD_FORMATS.join('", "');
+      throw new InvalidArgumentError(`payload must be one of "${known}", not ${payload as string}`);
+    }
     const problem = typeof root === 'string' ? pathProblem(root) : 'a path must be a string';
     if (problem !== null) throw new InvalidPathError(`root: ${problem}`);
     this.trees = Trees.of(zk);
     this.root = root;
     this.identity = identity;
     this.format = payload;
+    this.random = zk.random;
     this.presences = new Presences(zk, acl, log);
   }
 
@@ -70,10 +94,17 @@ export class Groups {
       const { format, identity } = this;
       const tree = this.trees.tree(path, { depthMax: 1 });
       const roster = new Roster<Member>(tree, (node) => memberOf(format, node));
-      const encode = (payload: unknown) => bytesOf(format, payload);
-      const enter = (payload: unknown, id: string = randomUUID()) => {
+      const encode = (payload: unknown) => encoded(format, payload, path);
+      const enter = (payload: unknown, { ttlMs, owner, id }: JoinOptions) => {
+        if (owner !== undefined && (id === undefined || ttlMs === undefined)) {
+          throw new InvalidArgumentError(
+            'join: an owner needs an `id` and `ttlMs` that stay the same',
+          );
+        }
         const data = payload === undefined ? Buffer.from(identity) : encode(payload);
-        return this.presences.join(memberPath(path, id), id, data, encode);
+        const name = id ?? randomUuid(this.random);
+        const terms = { path: memberPath(path, name), id: name, data, encode, ttlMs, owner };
+        return this.presences.join(terms);
       };
       group = new Group({ name, path, roster, enter });
       this.groups.set(path, group);
@@ -114,6 +145,15 @@ export class Groups {
     const problem = absolute === '/' ? 'the root cannot be a group' : pathProblem(absolute);
     if (problem !== null) throw new InvalidPathError(`group: ${problem}`, { path: name });
     return absolute;
+  }
+}
+
+/** @throws {PayloadError} */
+function encoded(format: PayloadFormat, payload: unknown, path: string): Uint8Array {
+  try {
+    return bytesOf(format, payload);
+  } catch (cause) {
+    throw new PayloadError(path, cause);
   }
 }
 

@@ -1,7 +1,9 @@
 import type { TreeNode } from '@aviary/coordination';
 
+export const PAYLOAD_FORMATS = ['json', 'text', 'bytes'] as const;
+
 /** How payloads are written and read. `bytes`: as they are. */
-export type PayloadFormat = 'json' | 'text' | 'bytes';
+export type PayloadFormat = (typeof PAYLOAD_FORMATS)[number];
 
 /** One member of a group, as the servers have it. */
 export interface Member<P = unknown> {
@@ -10,7 +12,7 @@ export interface Member<P = unknown> {
   readonly payload: P | null;
   /** The same, as it stands in the node. */
   readonly data: Buffer | null;
-  /** The session that it stands and falls with; 0: it was not made to go by itself. */
+  /** The session that it stands and falls with; 0: none, it has a time to live or stands for ever. */
   readonly sessionId: bigint;
   /** Of its node: a member that left and came back has a greater one. */
   readonly czxid: bigint;

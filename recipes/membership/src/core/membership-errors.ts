@@ -10,3 +10,16 @@ export class MembershipsClosedError extends CoordinationError {
     });
   }
 }
+
+/** A payload cannot be written in the format of the groups, as its `cause` says. Nothing was done. */
+export class PayloadError extends CoordinationError {
+  constructor(path: string, cause: unknown) {
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    super(`the group ${path}: the payload cannot be written: ${problem}`, {
+      outcome: 'notApplied',
+      operation: 'join',
+      path,
+      cause,
+    });
+  }
+}

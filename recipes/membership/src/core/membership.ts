@@ -1,4 +1,4 @@
-import type { Presence, PresenceState, TimeLimits } from '@aviary/coordination';
+import type { PresenceState, StandingNode, TimeLimits } from '@aviary/coordination';
 import type { Observable } from 'rxjs';
 
 /**
@@ -9,11 +9,11 @@ export class Membership<P = unknown> implements AsyncDisposable {
   readonly id: string;
   /** Its node. */
   readonly path: string;
-  private readonly presence: Presence;
+  private readonly presence: StandingNode;
   private readonly encode: (payload: P) => Uint8Array;
 
   /** @internal Use `Group.join`. */
-  constructor(id: string, presence: Presence, encode: (payload: P) => Uint8Array) {
+  constructor(id: string, presence: StandingNode, encode: (payload: P) => Uint8Array) {
     this.id = id;
     this.path = presence.path;
     this.presence = presence;
@@ -39,7 +39,7 @@ export class Membership<P = unknown> implements AsyncDisposable {
     return this;
   }
 
-  /** Replaces the payload. @throws {TypeError} It cannot be written, and as `Presence.update`. */
+  /** Replaces the payload. @throws {PayloadError} It cannot be written, and as `Presence.update`. */
   async update(payload: P, limits?: TimeLimits): Promise<void> {
     await this.presence.update(this.encode(payload), limits);
   }

@@ -1,3 +1,4 @@
+import { AbortedError, DeadlineExceededError, InvalidArgumentError } from '@aviary/client';
 import type { PresenceState, TimeLimits } from '@aviary/coordination';
 import type { Observable } from 'rxjs';
 import type { Membership } from './membership.js';
@@ -25,8 +26,21 @@ export interface RegisterSettings {
   readonly payload?: unknown;
 }
 
+const STATUSES = ['UP', 'OUT_OF_SERVICE'] as const;
+
 /** Whether an instance takes requests, in Spring Cloud's words. */
-export type InstanceStatus = 'UP' | 'OUT_OF_SERVICE';
+export type InstanceStatus = (typeof STATUSES)[number];
+
+/** @throws {InvalidArgumentError} */
+export function checkMetadata(metadata: unknown): void {
+  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
+    throw new InvalidArgumentError('metadata must be an object of strings');
+  }
+  for (const [key, value] of Object.entries(metadata)) {
+    if (typeof value === 'string') continue;
+    throw new InvalidArgumentError(`metadata.${key} must be a string, not ${typeof value}`);
+  }
+}
 
 /** That this process is found as an instance of a service, from `register` to `withdraw`. */
 export class Registration implements AsyncDisposable {
@@ -86,8 +100,15 @@ export class Registration implements AsyncDisposable {
    * payload of your own there is nothing that says it. @throws as `Presence.update`
    */
   async setStatus(status: InstanceStatus, limits?: TimeLimits): Promise<void> {
+    if (!STATUSES.includes(status)) {
+      const known = STATUSES.join('" or "');
+      throw new InvalidArgumentError(`the status must be "${known}", not ${status as string}`);
+    }
+    const before = this.current;
     this.current = status;
-    await this.membership.update(this.encode(), limits);
+    await this.write(limits, () => {
+      if (this.current === status) this.current = before;
+    });
   }
 
   /** Replaces Spring Cloud's metadata. @throws as `Presence.update` */
@@ -95,8 +116,12 @@ export class Registration implements AsyncDisposable {
     metadata: Readonly<Record<string, string>>,
     limits?: TimeLimits,
   ): Promise<void> {
+    checkMetadata(metadata);
+    const before = this.metadata;
     this.metadata = metadata;
-    await this.membership.update(this.encode(), limits);
+    await this.write(limits, () => {
+      if (this.metadata === metadata) this.metadata = before;
+    });
   }
 
   /** Is found no more. Never rejects; without a connection it resolves at once. */
@@ -107,6 +132,17 @@ export class Registration implements AsyncDisposable {
   /** As {@link withdraw}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.withdraw();
+  }
+
+  /** @param undo What was changed is not said: it was refused, and will not be written later. */
+  private async write(limits: TimeLimits | undefined, undo: () => void): Promise<void> {
+    try {
+      await this.membership.update(this.encode(), limits);
+    } catch (error) {
+      const isOnlyLate = error instanceof DeadlineExceededError || error instanceof AbortedError;
+      if (!isOnlyLate) undo();
+      throw error;
+    }
   }
 
   private encode(): Buffer {

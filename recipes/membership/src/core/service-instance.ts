@@ -121,16 +121,22 @@ export function uriOf(instance: ServiceInstance, scheme?: string): string | null
   const at = isSecure ? (sslPort ?? port) : (port ?? sslPort);
   if (address === null || at === null) return null;
   const host = address.includes(':') && !address.startsWith('[') ? `[${address}]` : address;
-  const values: Readonly<Record<string, string>> = {
-    scheme: scheme ?? (isSecure ? 'https' : 'http'),
-    address: host,
-    port: `${at}`,
-    'ssl-port': `${sslPort ?? at}`,
-    name,
-    id,
-  };
+  const values = new Map<string, string>([
+    ['scheme', scheme ?? (isSecure ? 'https' : 'http')],
+    ['address', host],
+    ['port', `${at}`],
+    ['ssl-port', `${sslPort ?? at}`],
+    ['name', name],
+    ['id', id],
+    ['registration-time-utc', `${instance.registrationTimeUTC}`],
+    ['service-type', instance.serviceType.toLowerCase()],
+    ['[', '{'],
+    [']', '}'],
+  ]);
   const parts = uriSpec === null || uriSpec.length === 0 ? URI_SPEC : uriSpec;
-  return parts.map(({ value, variable }) => (variable ? (values[value] ?? '') : value)).join('');
+  return parts
+    .map(({ value, variable }) => (variable ? (values.get(value) ?? '') : value))
+    .join('');
 }
 
 function parsed(data: Buffer | null): unknown {

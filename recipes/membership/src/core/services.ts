@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   InvalidArgumentError,
   InvalidPathError,
@@ -7,12 +6,12 @@ import {
   type ZooKeeper,
 } from '@aviary/client';
 import { Trees } from '@aviary/coordination';
-import { childPath, pathProblem, silentLog, type Log } from '@aviary/foundation';
+import { childPath, pathProblem, randomUuid, silentLog, type Log } from '@aviary/foundation';
 import type { Observable } from 'rxjs';
 import { memberPath } from './groups.js';
 import type { MemberChange } from './member.js';
 import { Presences } from './presences.js';
-import { Registration, type RegisterSettings } from './registration.js';
+import { Registration, checkMetadata, type RegisterSettings } from './registration.js';
 import { Roster, type RosterView } from './roster.js';
 import { decodeInstance, type ServiceInstance } from './service-instance.js';
 
@@ -61,10 +60,11 @@ export class Services {
   private readonly root: string;
   private readonly presences: Presences;
   private readonly clock: ZooKeeper['clock'];
+  private readonly random: ZooKeeper['random'];
   private readonly registered = new Set<Registration>();
   private readonly services = new Map<string, DiscoveredService>();
 
-  /** @throws {InvalidPathError} `root` is not a path. */
+  /** @throws {InvalidPathError} `root` is not a path. @throws {InvalidArgumentError} `acl` is none. */
   constructor(zk: ZooKeeper, { root = '/services', acl, log = silentLog }: ServicesOptions = {}) {
     const problem = typeof root === 'string' ? pathProblem(root) : 'a path must be a string';
     if (problem !== null) throw new InvalidPathError(`root: ${problem}`);
@@ -72,6 +72,7 @@ export class Services {
     this.root = root;
     this.presences = new Presences(zk, acl, log);
     this.clock = zk.clock;
+    this.random = zk.random;
   }
 
   /** What this process has registered and not withdrawn. */
@@ -87,15 +88,24 @@ export class Services {
    * @throws {MembershipsClosedError} The application is shutting down.
    */
   register(settings: RegisterSettings): Registration {
-    checkSettings(settings);
-    const { name, id = randomUUID() } = settings;
-    const path = memberPath(this.pathOf(name), id);
+    const { path, id } = this.check(settings);
     const registration = new Registration(settings, id, this.clock.wallMs(), (data) =>
-      this.presences.join(path, id, data, (payload) => payload as Uint8Array),
+      this.presences.join({ path, id, data, encode: (payload) => payload as Uint8Array }),
     );
     this.registered.add(registration);
     registration.state$.subscribe({ complete: () => this.registered.delete(registration) });
     return registration;
+  }
+
+  /**
+   * Where it would be registered, without registering it.
+   *
+   * @throws as {@link register}, which does nothing else before it begins.
+   */
+  check(settings: RegisterSettings): { readonly path: string; readonly id: string } {
+    checkSettings(settings);
+    const { name, id = randomUuid(this.random) } = settings;
+    return { path: memberPath(this.pathOf(name), id), id };
   }
 
   /** A service; the same object for the same name. @throws {InvalidPathError} */
@@ -133,17 +143,42 @@ export class Services {
   }
 }
 
-function checkSettings({ name, address, port, sslPort }: RegisterSettings): void {
+function checkSettings(settings: RegisterSettings): void {
+  // Callers without types can pass anything.
+  const given = settings as Partial<RegisterSettings> | null | undefined;
+  const { name, address, port, sslPort, metadata, payload } = given ?? {};
   const refuse = (problem: string): never => {
-    throw new InvalidArgumentError(`register ${name}: ${problem}`, { operation: 'register' });
+    const whose = typeof name === 'string' ? ` ${name}` : '';
+    throw new InvalidArgumentError(`register${whose}: ${problem}`, { operation: 'register' });
   };
   if (typeof address !== 'string' || address === '') refuse('it needs an address');
-  if (['0.0.0.0', '::', '[::]'].includes(address)) {
+  else if (/[\s/]/.test(address)) {
+    refuse(`the address must be a host name or an IP address, not "${address}"`);
+  } else if (['0.0.0.0', '::', '[::]'].includes(address)) {
     refuse(`nobody reaches ${address}: name the address that others see`);
   }
-  for (const given of [port, sslPort]) {
-    const isPort = Number.isInteger(given) && (given ?? 0) > 0 && (given ?? 0) < 65_536;
-    if (given !== undefined && !isPort) refuse(`${given} is not a port`);
+  for (const [key, value] of Object.entries({ port, sslPort })) {
+    const isPort = Number.isInteger(value) && (value ?? 0) > 0 && (value ?? 0) < 65_536;
+    if (value !== undefined && !isPort) {
+      refuse(`${key} must be a whole number from 1 to 65535, not ${shown(value)}`);
+    }
   }
   if (port === undefined && sslPort === undefined) refuse('it needs a port');
+  if (metadata !== undefined) checkMetadata(metadata);
+  if (payload !== undefined && !isJson(payload)) {
+    refuse('the payload cannot be written as JSON; null stands for none');
+  }
+}
+
+/** Text in quotes, since "8080" and 8080 look the same. */
+function shown(value: unknown): string {
+  return typeof value === 'string' ? `"${value}"` : String(value);
+}
+
+function isJson(value: unknown): boolean {
+  try {
+    return (JSON.stringify(value) as string | undefined) !== undefined;
+  } catch {
+    return false;
+  }
 }

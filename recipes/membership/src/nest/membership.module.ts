@@ -7,10 +7,12 @@ import {
   type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
+import { DiscoveryService, ModuleRef } from '@nestjs/core';
 import { featureModule, type RecipeSetup } from '@aviary/nest';
+import type { Group } from '../core/group.js';
 import { Groups } from '../core/groups.js';
 import { Services } from '../core/services.js';
+import { DiscoveredClient } from './discovered-client.js';
 import type { MembershipModuleOptions } from './membership-module-options.js';
 import { MembershipSetupError } from './membership-setup-error.js';
 import {
@@ -45,6 +47,7 @@ export class MembershipModule
   constructor(
     @Optional() @Inject(SETUP) setup: RecipeSetup<MembershipModuleOptions> | undefined,
     private readonly moduleRef: ModuleRef,
+    @Optional() private readonly discovery: DiscoveryService,
   ) {
     super();
     if (setup === undefined) {
@@ -66,15 +69,19 @@ export class MembershipModule
    * @param name Of the `MembershipModule` that is meant.
    */
   static forFeature(groups: readonly string[], name?: string): DynamicModule {
-    const features = groups.map((group) => ({
+    if (!Array.isArray(groups)) {
+      throw new MembershipSetupError("write MembershipModule.forFeature(['workers']): a list");
+    }
+    const features = groups.map((group: string) => ({
       token: getGroupToken(group, name),
-      create: (all: Groups) => all.group(group),
+      create: (all: Groups) => groupOf(all, group),
     }));
     return featureModule(MembershipFeatureModule, getGroupsToken(name), features);
   }
 
   onModuleInit(): void {
     this.setup.refuseSecondOfName();
+    this.bindClients();
   }
 
   onModuleDestroy(): void {
@@ -90,5 +97,27 @@ export class MembershipModule
 
   async beforeApplicationShutdown(): Promise<void> {
     await this.leaving;
+  }
+
+  /** Clients of `ClientsModule` are made without injection, so they cannot ask for the services. */
+  private bindClients(): void {
+    const { name } = this.setup;
+    const services: unknown = this.moduleRef.get(getServicesToken(name));
+    if (!(services instanceof Services)) return;
+    for (const { instance } of this.discovery.getProviders() as { instance: unknown }[]) {
+      if (instance instanceof DiscoveredClient && instance.membership === name) {
+        instance.bind(services);
+      }
+    }
+  }
+}
+
+/** @throws {MembershipSetupError} */
+function groupOf(groups: Groups, name: string): Group {
+  try {
+    return groups.group(name);
+  } catch (cause) {
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    throw new MembershipSetupError(`MembershipModule.forFeature: ${problem}`, { cause });
   }
 }

@@ -1,18 +1,21 @@
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces, hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
-import type {
-  BeforeApplicationShutdown,
-  OnApplicationBootstrap,
-  OnModuleDestroy,
+import {
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
 } from '@nestjs/common';
 import type { HttpAdapterHost } from '@nestjs/core';
 import { durationOptionMs } from '@aviary/nest';
 import type { Subscription } from 'rxjs';
-import type { Registration } from '../core/registration.js';
+import type { RegisterSettings, Registration } from '../core/registration.js';
 import type { Services } from '../core/services.js';
 import { MembershipSetupError } from './membership-setup-error.js';
 import type { ServiceRegistryOptions } from './service-registry-options.js';
+
+const MOMENTS: readonly unknown[] = ['listen', 'announce'];
 
 /**
  * Registers the application when its port is open, and withdraws it while it still is.
@@ -24,6 +27,7 @@ import type { ServiceRegistryOptions } from './service-registry-options.js';
 export class ServiceRegistrar
   implements OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown
 {
+  private readonly logger = new Logger('ServiceRegistry');
   private readonly services: Services;
   private readonly options: ServiceRegistryOptions;
   private readonly host: HttpAdapterHost;
@@ -34,7 +38,8 @@ export class ServiceRegistrar
 
   /** @throws {MembershipSetupError} */
   constructor(services: Services, options: ServiceRegistryOptions, host: HttpAdapterHost) {
-    if (typeof (options as unknown) !== 'object' || typeof options.name !== 'string') {
+    const given = options as Partial<ServiceRegistryOptions> | null | undefined;
+    if (typeof given?.name !== 'string') {
       throw new MembershipSetupError('ServiceRegistryModule needs the name of a service');
     }
     this.services = services;
@@ -50,6 +55,11 @@ export class ServiceRegistrar
 
   onApplicationBootstrap(): void {
     const { when = 'listen', port = 'from-listen' } = this.options;
+    if (!MOMENTS.includes(when)) {
+      this.refuse(`when must be "${MOMENTS.join('" or "')}", not ${when as string}`);
+    }
+    // What is known before the port is must not wait for it: nobody is there then to be told.
+    this.attempt(() => this.services.check(this.settingsAt(port === 'from-listen' ? 1 : port)));
     if (when === 'announce') return;
     // Missing in an application without an HTTP server, whatever its type says.
     const adapter = this.host.httpAdapter as unknown;
@@ -61,7 +71,7 @@ export class ServiceRegistrar
       );
     }
     if (this.host.listening) this.announce();
-    else this.listening = this.host.listen$.subscribe(() => this.announce());
+    else this.listening = this.host.listen$.subscribe(() => this.onListen());
   }
 
   /**
@@ -73,13 +83,9 @@ export class ServiceRegistrar
    */
   announce(port?: number): Registration {
     if (this.current !== null) return this.current;
-    const { address = addressOfMachine(), port: given = 'from-listen', ...settings } = this.options;
+    const { port: given = 'from-listen' } = this.options;
     const known = port ?? (given === 'from-listen' ? this.portOfServer() : given);
-    try {
-      this.current = this.services.register({ ...settings, address, port: known });
-    } catch (cause) {
-      this.refuse(cause instanceof Error ? cause.message : String(cause), { cause });
-    }
+    this.current = this.attempt(() => this.services.register(this.settingsAt(known)));
     return this.current;
   }
 
@@ -95,12 +101,34 @@ export class ServiceRegistrar
     await pause(this.drainMs);
   }
 
+  /** Nobody catches what is thrown here: the process would end for it. */
+  private onListen(): void {
+    try {
+      this.announce();
+    } catch (error) {
+      this.logger.error(error instanceof Error ? error.message : error);
+    }
+  }
+
+  private settingsAt(port: number): RegisterSettings {
+    const { address = addressOfMachine(), ...settings } = this.options;
+    return { ...settings, address, port };
+  }
+
   private portOfServer(): number {
     const adapter = this.host.httpAdapter as typeof this.host.httpAdapter | null;
     const server = adapter?.getHttpServer() as { address?(): AddressInfo | string | null } | null;
     const address = server?.address?.() ?? null;
     if (address !== null && typeof address === 'object') return address.port;
     return this.refuse('the HTTP server listens on no port; write which one others reach');
+  }
+
+  private attempt<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (cause) {
+      return this.refuse(cause instanceof Error ? cause.message : String(cause), { cause });
+    }
   }
 
   private refuse(problem: string, options?: ErrorOptions): never {

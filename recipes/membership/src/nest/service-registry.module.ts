@@ -1,6 +1,6 @@
 import { ConfigurableModuleBuilder, Module, type DynamicModule } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { DEFAULT_MODULE } from '@aviary/nest';
+import { DEFAULT_MODULE, misplacedExtras } from '@aviary/nest';
 import type { Services } from '../core/services.js';
 import { MembershipSetupError } from './membership-setup-error.js';
 import { getServicesToken } from './membership.tokens.js';
@@ -43,6 +43,8 @@ function withRegistrar(definition: DynamicModule, { membership }: typeof EXTRAS)
       options: ServiceRegistryOptions,
       host: HttpAdapterHost,
     ) => {
+      const misplaced = misplacedExtras(options, { membership }, 'registerAsync');
+      if (misplaced !== null) throw new MembershipSetupError(`ServiceRegistryModule: ${misplaced}`);
       if (found !== undefined) return new ServiceRegistrar(found, options, host);
       const extra = membership === DEFAULT_MODULE ? '' : ` with the name "${membership}"`;
       throw new MembershipSetupError(
