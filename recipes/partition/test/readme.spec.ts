@@ -1,50 +1,30 @@
 import 'reflect-metadata';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as common from '@nestjs/common';
 import type { INestApplicationContext } from '@nestjs/common';
 import * as core from '@nestjs/core';
-import { Test } from '@nestjs/testing';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import * as client from '@aviary/client';
 import * as nest from '@aviary/nest';
 import * as partition from '../src/index.js';
-import { readmeIn, runExample } from '../../../test/readme-examples.js';
+import { readmeIn } from '../../../test/readme-examples.js';
+import { readmeMember } from '../../../test/recipes/readme-member.js';
 
 const { text, examples } = readmeIn(join(import.meta.dirname, '..'));
 
 /** What the examples can import. */
 const packages = { ...common, ...core, ...client, ...nest, ...partition };
 
-const silent = { log: () => undefined, warn: () => undefined, error: () => undefined };
-const dataDir = mkdtempSync(join(tmpdir(), 'aviary-partition-'));
 const apps: INestApplicationContext[] = [];
-let member: INestApplicationContext;
-let servers: string;
-
-beforeAll(async () => {
-  const options = { dataDir, clientPort: 0, tickTimeMs: 500, preAllocBytes: 64 << 10 };
-  const imports = [nest.EnsembleModule.forRoot(options)];
-  const testing = await Test.createTestingModule({ imports }).setLogger(silent).compile();
-  member = await testing.init();
-  servers = member.get(nest.EnsembleTransport).address;
-});
+const member = readmeMember();
 
 afterEach(async () => {
   for (const app of apps.splice(0)) await app.close();
 });
 
-afterAll(async () => {
-  await member.close();
-  rmSync(dataDir, { recursive: true, force: true });
-});
-
 /** Runs an example against the member of this test. */
 function run<T>(example: string, result: string, around: object): Promise<T> {
-  const body = `${example.replaceAll('localhost:2181', servers)}${result}`;
-  common.Logger.overrideLogger(false);
-  return runExample<T>(body, { ...packages, ...around });
+  return member.run<T>(example, result, { ...packages, ...around });
 }
 
 describe('the README', () => {
@@ -68,7 +48,7 @@ describe('the README', () => {
     apps.push(await run<INestApplicationContext>(examples[0]!, 'return app;', around));
     await all;
     expect([...settled.keys()].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
-    await using zk = new client.ZooKeeper({ servers });
+    await using zk = new client.ZooKeeper({ servers: member.servers });
     expect(settled.get(3)).toBe((await zk.exists('/partitions/orders/owners/3'))?.czxid);
   });
 

@@ -10,7 +10,7 @@ import {
   type Service,
 } from './partition-world.js';
 
-const SEEDS = Number(process.env.RECIPE_SEEDS ?? 5);
+const SEEDS = Number(process.env.RECIPE_SEEDS ?? 2);
 const FIRST_SEED = Number(process.env.SEED ?? 1);
 const TORMENT_MS = 12_000;
 const GRACE_MS = 1_000;

@@ -182,13 +182,37 @@ describe('T29: a member that comes while items are being claimed', () => {
   });
 });
 
+it.each([25, 30, 35])(
+  'T6: a claim that came too late to be certain leaves no node behind (stopped after %i ms)',
+  async (ms) => {
+    const { zk, log, process } = ann.service;
+    const terms = { zk, group: GROUP, owners: OWNERS, data: 'ann', acl: undefined, log };
+    const { czxid: origin } = await world.look(async (admin) => {
+      await admin.ensurePath(OWNERS);
+      return (await admin.exists(GROUP))!;
+    });
+    const options = { inSession: zk.sessionId!, deadlineMs: Infinity };
+    const claiming = world.begin(ann.service, () =>
+      new ItemNodes(terms).claim('0', { version: 0, origin }, options),
+    );
+    await world.pass(ms);
+    process.pause();
+    expect(await world.inside(OWNERS)).toEqual(['0']);
+    await world.look((admin) => admin.set(GROUP, 'agreed anew'));
+    await world.pass(0.8 * SESSION_TIMEOUT_MS);
+    process.resume();
+    expect(await world.world.settle(claiming)).toBe('stale');
+    expect(await world.inside(OWNERS)).toEqual([]);
+  },
+);
+
 it('T10: a version that a group had before everybody left it is none of the new one', async () => {
   const { zk, log } = ann.service;
   const terms = { zk, group: GROUP, owners: OWNERS, data: 'ann', acl: undefined, log };
   const nodes = new ItemNodes(terms);
-  const claim = (origin: bigint) =>
+  const claim = (origin: bigint, version = 1) =>
     world.in(ann.service, () =>
-      nodes.claim('0', { version: 1, origin }, { inSession: zk.sessionId!, deadlineMs: Infinity }),
+      nodes.claim('0', { version, origin }, { inSession: zk.sessionId!, deadlineMs: Infinity }),
     );
   const made = await world.look(async (admin) => {
     await admin.ensurePath(GROUP);
@@ -196,6 +220,9 @@ it('T10: a version that a group had before everybody left it is none of the new 
     return admin.exists(GROUP);
   });
   expect(await claim(made!.czxid - 1n)).toBe('stale');
+  expect(await world.inside(OWNERS)).toEqual([]);
+  // Nor is one that the group had before its latest agreement.
+  expect(await claim(made!.czxid, 0)).toBe('stale');
   expect(await world.inside(OWNERS)).toEqual([]);
   expect(await claim(made!.czxid)).toMatchObject({ path: `${OWNERS}/0` });
 });

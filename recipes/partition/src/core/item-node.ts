@@ -40,15 +40,23 @@ export interface OwnedNode {
   readonly stat: Stat;
 }
 
+/** Who has made, or makes, which node, by client. */
+const holdersOf = new WeakMap<ZooKeeper, Map<string, ItemNodes>>();
+
 /**
  * The nodes that say who owns an item: an ephemeral one for each, made by its owner. Their paths
  * are fixed, so every step looks whose node it meets.
  */
 export class ItemNodes {
   private readonly terms: ItemNodeTerms;
+  /** Of all members on this client, by path: they have one session, which cannot tell them apart. */
+  private readonly holders: Map<string, ItemNodes>;
 
   constructor(terms: ItemNodeTerms) {
+    const { zk } = terms;
     this.terms = terms;
+    this.holders = holdersOf.get(zk) ?? new Map<string, ItemNodes>();
+    holdersOf.set(zk, this.holders);
   }
 
   pathOf(item: string): string {
@@ -60,27 +68,51 @@ export class ItemNodes {
    * `agreement`.
    *
    * @returns `stale`: it has not, or is another node. `taken`: another session's node is there, be
-   * it one of ours before.
+   * it one of ours before; or that of another member with our session.
    * @throws {SessionExpiredError} Nothing is left then. @throws what else the client throws, after
    * which {@link release} must be called.
    */
   async claim(
     item: string,
+    agreement: Pick<GroupRecord, 'version' | 'origin'>,
+    options: CallOptions & { readonly inSession: bigint },
+  ): Promise<OwnedNode | 'stale' | 'taken'> {
+    const path = this.pathOf(item);
+    if ((this.holders.get(path) ?? this) !== this) return 'taken';
+    this.holders.set(path, this);
+    try {
+      const claimed = await this.make(path, agreement, options);
+      if (claimed === 'stale' || claimed === 'taken') this.forget(path);
+      return claimed;
+    } catch (error) {
+      if (error instanceof SessionExpiredError) this.forget(path);
+      throw error;
+    }
+  }
+
+  private async make(
+    path: string,
     { version, origin }: Pick<GroupRecord, 'version' | 'origin'>,
     options: CallOptions & { readonly inSession: bigint },
   ): Promise<OwnedNode | 'stale' | 'taken'> {
     const { zk, group, data, acl } = this.terms;
-    const path = this.pathOf(item);
     const { inSession: sessionId } = options;
+    /** An attempt before this one was applied, or nobody knows. */
+    let mayStand = false;
     for (;;) {
       try {
         const transaction = zk.transaction().check(group, { version });
         await transaction.create(path, data, { mode: 'ephemeral', acl }).commit(options);
       } catch (error) {
         const refusal = await this.refusalOf(error, options);
-        if (refusal === 'stale') return 'stale';
+        if (refusal === 'stale') {
+          // It was made for the agreement before, by which it may even have been ours.
+          if (mayStand) await this.remove(path, sessionId);
+          return 'stale';
+        }
         if (refusal === 'again') continue;
       }
+      mayStand = true;
       // Whatever the answer was, or whether there was one: what stands there says whose it is.
       const [stat, ofGroup] = await Promise.all([
         this.read(path, options),
@@ -90,7 +122,7 @@ export class ItemNodes {
       if (stat.ephemeralOwner !== sessionId) return 'taken';
       // Versions begin anew with a group that everybody had left.
       if (ofGroup?.czxid !== origin) {
-        await this.release(item, sessionId);
+        await this.remove(path, sessionId);
         return 'stale';
       }
       if (zk.isSessionCertain(sessionId)) return { path, sessionId, stat };
@@ -122,8 +154,17 @@ export class ItemNodes {
    * is gone or the session is over; never rejects.
    */
   async release(item: string, sessionId: bigint): Promise<void> {
-    const { zk, log } = this.terms;
     const path = this.pathOf(item);
+    await this.remove(path, sessionId);
+    this.forget(path);
+  }
+
+  private forget(path: string): void {
+    if (this.holders.get(path) === this) this.holders.delete(path);
+  }
+
+  private async remove(path: string, sessionId: bigint): Promise<void> {
+    const { zk, log } = this.terms;
     const options = { inSession: sessionId, deadlineMs: Infinity };
     for (let pauseMs = PAUSE_MS; ;) {
       try {

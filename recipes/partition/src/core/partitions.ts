@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { childPath, pathProblem, silentLog, type Log } from '@aviary/foundation';
+import { childPath, pathProblem, randomUuid, silentLog, type Log } from '@aviary/foundation';
 import { InvalidArgumentError, InvalidPathError, type Acl, type ZooKeeper } from '@aviary/client';
 import {
   EMPTY,
@@ -11,6 +10,7 @@ import {
   type Observable,
 } from 'rxjs';
 import { definitionOf, nameProblem, type ShareOut } from './group-record.js';
+import { checkMs } from './milliseconds.js';
 import { PartitionsClosedError } from './partition-errors.js';
 import { Share, type Assignments, type OwnItem } from './share.js';
 
@@ -40,7 +40,10 @@ export interface JoinOptions {
    * A function of your own needs a name: processes with another one do not share with this.
    */
   readonly strategy?: 'rendezvous' | ShareOut | undefined;
-  /** How long the work on an item may take to end when that moves. Default: 10,000. */
+  /**
+   * How long the work on an item may take to end when that moves. Infinity: as long as it likes.
+   * Default: 10,000.
+   */
   readonly graceMs?: number | undefined;
   /**
    * How long the members must have been the same before items move: a process that restarts within
@@ -72,7 +75,7 @@ export class Partitions {
 
   /** @throws {InvalidPathError} @throws {InvalidArgumentError} */
   constructor(zk: ZooKeeper, options: PartitionsOptions = {}) {
-    const { root = '/partitions', member = randomUUID() } = options;
+    const { root = '/partitions', member = randomUuid(zk.random) } = options;
     const problem = pathProblem(root);
     if (problem !== null) throw new InvalidPathError(`root: ${problem}`);
     const wrong = nameProblem(member);
@@ -108,6 +111,10 @@ export class Partitions {
     if (this.isClosed) throw new PartitionsClosedError(path);
     checkMs('graceMs', graceMs);
     checkMs('settleMs', settleMs);
+    if (settleMs === Infinity) throw new InvalidArgumentError('settleMs must come to an end');
+    if (typeof (own as unknown) !== 'function') {
+      throw new InvalidArgumentError(`join: own must be a function, not ${typeof own}`);
+    }
     const { identity = `${process.pid}`, acl, log = silentLog } = this.options;
     const share = new Share({
       zk: this.zk,
@@ -169,12 +176,4 @@ export class Partitions {
     if (problem !== null) throw new InvalidPathError(`join: ${problem}`, { path: group });
     return absolute;
   }
-}
-
-/** @throws {InvalidArgumentError} */
-function checkMs(name: string, value: number): void {
-  if (typeof value === 'number' && value >= 0) return;
-  throw new InvalidArgumentError(
-    `${name} must be a number of milliseconds from 0 up, not ${String(value)}`,
-  );
 }

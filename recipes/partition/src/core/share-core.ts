@@ -105,6 +105,7 @@ export class ShareCore {
   private readonly items = new Map<string, ItemState>();
   private record: GroupRecord | null | undefined = undefined;
   private owners: ReadonlyMap<string, string> = new Map();
+  private failure: Error | null = null;
   private seen: readonly string[] = [];
   private isJoined = false;
   private isProposing = false;
@@ -134,6 +135,11 @@ export class ShareCore {
   /** Who is to own which item, by the latest agreement; empty without one for our items. */
   get assignment(): ReadonlyMap<string, string> {
     return this.owners;
+  }
+
+  /** Why the strategy gives nobody anything, by the latest agreement; null: it does. */
+  get problem(): Error | null {
+    return this.failure;
   }
 
   /** Whether members that share out other items are in the way of ours. */
@@ -183,7 +189,17 @@ export class ShareCore {
     this.record = record;
     const { fingerprint, items, shareOut } = this.terms.definition;
     const isOurs = record?.definition === fingerprint;
-    this.owners = isOurs ? shareOut(items, record.members) : new Map<string, string>();
+    this.owners = new Map<string, string>();
+    this.failure = null;
+    if (!isOurs) return;
+    try {
+      // Of its own: it may be anybody's function, which sorts what it is given.
+      const owners: unknown = shareOut([...items], [...record.members]);
+      if (!(owners instanceof Map)) throw new TypeError('it must return a Map of owners by item');
+      this.owners = owners as Map<string, string>;
+    } catch (error) {
+      this.failure = error instanceof Error ? error : new Error(String(error));
+    }
   }
 
   private takeOfItem(input: Extract<ShareInput, { readonly item: string }>): void {

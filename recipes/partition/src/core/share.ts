@@ -20,6 +20,7 @@ import {
   type GroupRecord,
 } from './group-record.js';
 import { ItemNodes, type OwnedNode } from './item-node.js';
+import { checkMs } from './milliseconds.js';
 import { PartitionMovedError } from './partition-errors.js';
 import { Partition } from './partition.js';
 import { ShareCore, type ShareInput, type ShareOutput, type StopReason } from './share-core.js';
@@ -149,12 +150,16 @@ export class Share implements AsyncDisposable {
 
   /**
    * Leaves the group: all signals abort, and each item is given up when the work on it has ended,
-   * or its grace is over. Never rejects. Resolves when nothing is ours any more, at the latest
-   * after `deadlineMs`, by default the grace and 3 seconds; what is left then is deleted in the
-   * background.
+   * or its grace or `deadlineMs` is over. Never rejects. Resolves when nothing is ours any more, at
+   * the latest after `deadlineMs`, by default the grace and 3 seconds; what is left then is deleted
+   * in the background.
+   *
+   * @throws {InvalidArgumentError} `deadlineMs` is no time.
    */
   leave(options: { readonly deadlineMs?: number } = {}): Promise<void> {
-    this.leaving ??= this.end(options.deadlineMs ?? this.terms.graceMs + 3_000);
+    const { deadlineMs = this.terms.graceMs + 3_000 } = options;
+    checkMs('deadlineMs', deadlineMs);
+    this.leaving ??= this.end(deadlineMs);
     return this.leaving;
   }
 
@@ -172,13 +177,18 @@ export class Share implements AsyncDisposable {
     const left = this.presence.leave();
     this.step({ kind: 'close' });
     const cut = new AbortController();
-    await Promise.race([Promise.all([closed, left]), pause(clock, deadlineMs, cut.signal)]);
+    const done = Promise.all([closed, left]);
+    if (deadlineMs === Infinity) await done;
+    else await Promise.race([done, pause(clock, deadlineMs, cut.signal)]);
     cut.abort();
+    // Whoever still works owns nothing any more: nobody would come who deletes the nodes.
+    for (const [item, { partition }] of [...this.holdings]) {
+      if (partition !== null) this.giveUp(item, partition);
+    }
     this.ending.abort();
     for (const subscription of this.subscriptions) subscription.unsubscribe();
     for (const controller of this.awaited.values()) controller.abort();
     this.timer?.cancel();
-    for (const timer of this.graces.values()) timer.cancel();
     this.shown.complete();
     this.terms.onLeft(this);
   }
@@ -207,10 +217,21 @@ export class Share implements AsyncDisposable {
     if (this.isStepping) return;
     this.isStepping = true;
     for (let next = this.inputs.shift(); next !== undefined; next = this.inputs.shift()) {
+      const before = this.core.problem;
       for (const output of this.core.step(next)) this.carryOut(output);
+      this.reportProblem(before);
     }
     this.isStepping = false;
     if (!this.ending.signal.aborted) this.shown.next(this.assignments);
+  }
+
+  private reportProblem(before: Error | null): void {
+    const { problem: error } = this.core;
+    if (error === null || error === before) return;
+    const { log, group } = this.terms;
+    log.error(`the strategy of ${group} failed, so its items have no owners: ${String(error)}`, {
+      error,
+    });
   }
 
   private carryOut(output: ShareOutput): void {
@@ -354,14 +375,22 @@ export class Share implements AsyncDisposable {
       reason === 'lost'
         ? lease.lostError(lease.lost ?? 'released')
         : new PartitionMovedError(path, reason);
-    const timer = zk.clock.setTimer(graceMs, () => {
-      log.warn(`the work on the item ${path} did not end within its grace of ${graceMs} ms`);
-      this.overdue.add(partition);
-      this.graces.delete(partition);
-      this.step({ kind: 'overdue', item });
-    });
-    this.graces.set(partition, timer);
+    if (graceMs !== Infinity) {
+      const timer = zk.clock.setTimer(graceMs, () => {
+        log.warn(`the work on the item ${path} did not end within its grace of ${graceMs} ms`);
+        this.giveUp(item, partition);
+      });
+      this.graces.set(partition, timer);
+    }
     partition.stop(cause);
+  }
+
+  /** Waits no longer for the work on an item. */
+  private giveUp(item: string, partition: Partition): void {
+    this.overdue.add(partition);
+    this.graces.get(partition)?.cancel();
+    this.graces.delete(partition);
+    this.step({ kind: 'overdue', item });
   }
 
   /** Gives the node up. */
