@@ -1,23 +1,25 @@
 /** Queues; see README.md. */
-export type { DeadLetterFacts } from './core/dead-letters.js';
+export type { ConsumeOptions } from './core/consume-options.js';
 export { Consumer } from './core/consumer.js';
-export type { ConsumeOptions } from './core/consumer.js';
-export type { Delivery } from './core/delivery.js';
+export type { DeadLetter, DeadLetterFacts } from './core/dead-letters.js';
 export { jsonItems, rawItems, textItems } from './core/item-codec.js';
 export type { ItemCodec } from './core/item-codec.js';
 export type { QueueLayout } from './core/item-names.js';
 export { ItemQueue } from './core/item-queue.js';
-export type { DeadLetter, Handler, PolledItem, PutOptions, PutResult } from './core/item-queue.js';
+export type { Handler, PolledItem, PutResult } from './core/item-queue.js';
+export type { PutOptions } from './core/put-options.js';
 export { QueueClient } from './core/queue-client.js';
 export type { QueueClientOptions, QueueSettings } from './core/queue-client.js';
 export {
   ClaimLostError,
   ItemFormatError,
+  MessageEncodingError,
   QueueFullError,
   QueuesClosedError,
   RejectItemError,
 } from './core/queue-errors.js';
 export type { ItemView, QueueView } from './core/queue-view.js';
+export { Delivery } from './nest/delivery.decorator.js';
 export { QueueConsumer } from './nest/queue-consumer.decorator.js';
 export type { QueueConsumerOptions } from './nest/queue-consumer.decorator.js';
 export type {

@@ -10,10 +10,10 @@ import {
   QueueConsumer,
   QueueModule,
   QueueSetupError,
+  Delivery,
   RejectItemError,
   getQueueToken,
   textItems,
-  type Delivery,
   type ItemQueue,
   type QueueModuleOptions,
 } from '../src/index.js';
@@ -166,6 +166,45 @@ describe('an application', () => {
     await world.in(ann, () => app.close());
   });
 
+  it('gives the delivery to the parameter that is marked', async () => {
+    const handled: unknown[] = [];
+    @Injectable()
+    class Marked {
+      @QueueConsumer('last')
+      last(text: string, @Delivery() delivery: Delivery): void {
+        handled.push([text, delivery.attempt]);
+      }
+
+      @QueueConsumer('only')
+      only(@Delivery() delivery: Delivery): void {
+        handled.push(delivery.queue);
+      }
+    }
+    const app = await start([Marked], {}, { imports: [QueueModule.forFeature(['last'])] });
+    for (const name of ['last', 'only']) {
+      await world.in(ann, () => app.get(QueueClient).queue(name).put(name));
+    }
+    await world.world.reach(() => handled.length === 2);
+    expect(handled).toEqual([['last', 1], '/queues/only']);
+    await world.in(ann, () => app.close());
+  });
+
+  it('has the settings of a mark also where its queue is injected without', async () => {
+    @Injectable()
+    class Printer {
+      constructor(@InjectQueue('pages') readonly pages: ItemQueue<string>) {}
+
+      @QueueConsumer('pages', { codec: textItems, deadLetter: 'bin' })
+      print(this: Printer): never {
+        throw new RejectItemError('no');
+      }
+    }
+    const app = await start([Printer], {}, { imports: [QueueModule.forFeature(['pages'])] });
+    await world.in(ann, () => app.get(Printer).pages.put('one'));
+    await world.world.reach(() => world.port.tree.findText('/queues/bin') !== -1);
+    await world.in(ann, () => app.close());
+  });
+
   it('cuts streams that do not end, and gives their items back', async () => {
     let isCut = false;
     @Injectable()
@@ -231,6 +270,23 @@ describe('an application', () => {
 });
 
 describe('the start of an application stops', () => {
+  it('with @Delivery() in a method that does not consume', async () => {
+    @Injectable()
+    class Idle {
+      work(@Delivery() _delivery: Delivery): void {}
+    }
+    expect(await failure(application([Idle]))).toMatch(
+      /@Delivery\(\) on a parameter of Idle\.work: .* put @QueueConsumer\(path\) on the method/,
+    );
+    const onConstructor = () => {
+      class Wrong {
+        constructor(@Delivery() _delivery: Delivery) {}
+      }
+      return Wrong;
+    };
+    expect(onConstructor).toThrow(/of Wrong\.constructor: it belongs on a parameter of a method/);
+  });
+
   @Injectable()
   class Worker {
     @QueueConsumer('a')
@@ -272,6 +328,17 @@ describe('the start of an application stops', () => {
     ['drain', { drain: -1 }, /QueueModule "default": drain must be/],
   ])('with a wrong option: %s', async (_name, options, problem) => {
     expect(await failure(application([], options))).toMatch(problem);
+  });
+
+  it('with what is no list of queues', () => {
+    expect(() => QueueModule.forFeature('emails' as never)).toThrow(
+      'QueueModule.forFeature takes a list, such as ["emails"]',
+    );
+    for (const none of [undefined, null, 5, { layout: 'id' }]) {
+      const define = () => QueueModule.forFeature([none as never]);
+      expect(define).toThrow(QueueSetupError);
+      expect(define).toThrow(/QueueModule\.forFeature: .* is no queue: write its path/);
+    }
   });
 
   it('with settings that differ from those given elsewhere, or that are wrong', async () => {
@@ -361,6 +428,32 @@ describe('a class is not defined', () => {
       },
       /on Wrong\.work: backoff must be milliseconds or a time such as/,
     ],
+    [
+      'with a number of attempts that is none',
+      () => {
+        class Wrong {
+          @put('a', { retry: '5' })
+          work(): void {}
+        }
+        return Wrong;
+      },
+      /on Wrong\.work: retry must be a whole number from 1 up, not '5'/,
+    ],
+    ...[{ retry: 2 }, { backoff: '1s' }, { backoffMax: '1s' }, { deadLetter: 'dead' }].map(
+      (idle): [string, () => unknown, RegExp] => [
+        `with at-most-once and ${Object.keys(idle).join()}`,
+        () => {
+          class Wrong {
+            @put('a', { mode: 'at-most-once', ...idle })
+            work(): void {}
+          }
+          return Wrong;
+        },
+        new RegExp(
+          `on Wrong\\.work: ${Object.keys(idle).join()} and the mode "at-most-once" contra`,
+        ),
+      ],
+    ),
   ])('%s', (_what, define, problem) => {
     expect(define).toThrow(QueueSetupError);
     expect(define).toThrow(problem);

@@ -3,18 +3,17 @@ import fc from 'fast-check';
 import { rejection } from '../../../test/rejection.js';
 import {
   ItemFormatError,
+  MessageEncodingError,
   QueueFullError,
   QueuesClosedError,
   RejectItemError,
   textItems,
   type ConsumeOptions,
-  type Delivery,
   type QueueLayout,
-  type QueueSettings,
 } from '../src/index.js';
 import { decodeItems, encodeItems } from '../src/core/item-bytes.js';
 import { itemsInOrder, newItemName } from '../src/core/item-names.js';
-import { QueueWorld, STEADY, type Service } from './queue-world.js';
+import { QueueWorld, STEADY, texts, type Service } from './queue-world.js';
 
 let world: QueueWorld;
 let ann: Service;
@@ -25,9 +24,6 @@ beforeEach(async () => {
   ann = await world.connected('ann');
   bob = await world.connected('bob');
 });
-
-const texts = (layout?: QueueLayout, more: QueueSettings<string> = {}) =>
-  ({ layout, codec: textItems, ...more }) as const;
 
 describe('the bytes of an item', () => {
   it('are those of Curator’s ItemSerializer', () => {
@@ -111,12 +107,10 @@ describe('putting and polling', () => {
     expect(await world.in(ann, () => queue.size())).toBe(3);
     await world.pass(5);
     expect(await world.in(ann, () => queue.peek())).toMatchObject({ messages: ['a'] });
-    // When a delayed item is due says the wall clock of who looks: another host's may be off.
-    const taker = layout === 'delay' ? ann : bob;
-    const other = taker === ann ? queue : bob.queues.queue(layout, texts(layout));
+    const other = bob.queues.queue(layout, texts(layout));
     const polled = [];
     for (let at = 0; at < 4; at++) {
-      polled.push((await world.in(taker, () => other.poll()))?.messages ?? null);
+      polled.push((await world.in(bob, () => other.poll()))?.messages ?? null);
     }
     expect(polled).toEqual([['a'], ['b'], ['c'], null]);
   });
@@ -165,6 +159,9 @@ describe('putting and polling', () => {
   it('by id: found and removed by it', async () => {
     const queue = ann.queues.queue('i', texts('id'));
     for (const id of ['x', 'y', 'x']) await world.in(ann, () => queue.put(id, { id }));
+    // Slashes and bars become underscores, as with Curator.
+    for (const id of ['a/b', 'a|b', 'a_b']) await world.in(ann, () => queue.put(id, { id }));
+    expect(await world.in(ann, () => queue.remove('a/b'))).toBe(3);
     expect(await world.in(ann, () => queue.remove('x'))).toBe(2);
     expect(await world.in(ann, () => queue.poll())).toEqual({ id: 'y', messages: ['y'] });
   });
@@ -183,38 +180,74 @@ describe('putting and polling', () => {
     expect(world.watchCount).toBe(0);
   });
 
+  it('has room, whatever else stands beside its items', async () => {
+    const queue = ann.queues.queue('f', texts('fifo', { maxItems: 2 }));
+    await world.look((zk) => zk.ensurePath('/q/f/README'));
+    await world.look((zk) => zk.ensurePath('/q/f/notes'));
+    for (const text of ['a', 'b']) await world.in(ann, () => queue.put(text));
+    expect(await world.in(ann, () => queue.size())).toBe(2);
+    const error = await rejection(world.in(ann, () => queue.put('c', { waitMs: 200 })));
+    expect(error).toBeInstanceOf(QueueFullError);
+    await world.pass(50);
+    expect([world.watchCount, ann.zk.watchCount]).toEqual([0, 0]);
+  });
+
+  it('says what cannot be written, and where', async () => {
+    const ring: { inner?: unknown } = {};
+    ring.inner = ring;
+    const put = (message: unknown) =>
+      rejection(world.in(ann, () => ann.queues.queue('j').put(message)));
+    for (const message of [1n, ring, undefined]) {
+      const error = await put(message);
+      expect(error).toBeInstanceOf(MessageEncodingError);
+      expect(error.message).toMatch(/^put \/q\/j: the message cannot be written: /);
+      expect(error).toMatchObject({ outcome: 'notApplied', path: '/q/j' });
+      expect(error.cause).toBeInstanceOf(TypeError);
+    }
+    const codec = { ...textItems, encode: (text: string) => text as never };
+    const careless = ann.queues.queue('k', { codec });
+    const error = await rejection(world.in(ann, () => careless.put('a')));
+    expect(error.message).toMatch(/its codec made a string of it, not a Uint8Array/);
+  });
+
   it.each<[QueueLayout, object, RegExp]>([
     ['fifo', { priority: 1 }, /priority is for the layout "priority", not "fifo"/],
     ['fifo', { delayMs: 1 }, /a delay is for the layout "delay"/],
     ['priority', { id: 'a' }, /id is for the layout "id"/],
-    ['priority', { priority: 1.5 }, /its priority must fit into 32 bits, not 1.5/],
-    ['delay', { dueAt: new Date(NaN) }, /must be due at a time after 1970/],
+    [
+      'priority',
+      { priority: 1.5 },
+      /^put: priority must be a whole number from -2147483648 to 2147483647, not 1.5/,
+    ],
+    ['priority', { priority: NaN }, /priority must be a whole number .*, not NaN/],
+    ['priority', { priority: '5' }, /priority must be a whole number .*, not '5'/],
+    [
+      'delay',
+      { dueAt: new Date(NaN) },
+      /^put: dueAt must be a moment after 1970, not Invalid Date/,
+    ],
+    ['delay', { dueAt: '2030-01-01' }, /dueAt must be a Date, not '2030-01-01'/],
+    ['delay', { delayMs: NaN }, /delayMs must be milliseconds from 0 up, not NaN/],
+    ['delay', { delayMs: -1 }, /delayMs must be milliseconds from 0 up, not -1/],
+    ['delay', { delayMs: 1, dueAt: new Date(1) }, /give delayMs or dueAt, not both/],
+    ['id', { id: 7 }, /an id must be a string, not 7/],
+    ['id', { id: '' }, /^put: an id must not be empty/],
+    ['fifo', { waitMs: '5s' }, /waitMs must be/],
   ])('refuses what does not fit the layout %s: %j', async (layout, options, problem) => {
     const queue = ann.queues.queue('q', texts(layout));
     await expect(world.in(ann, () => queue.put('a', options))).rejects.toThrow(problem);
+    expect(await world.in(ann, () => queue.size())).toBe(0);
+  });
+
+  it('refuses an item without messages, and ids that are none', async () => {
+    const queue = ann.queues.queue('i', texts('id'));
+    await expect(queue.putTogether([])).rejects.toThrow('no message for /q/i');
+    await expect(queue.remove(7 as never)).rejects.toThrow('remove: an id must be a string, not 7');
+    await expect(queue.replay(null as never)).rejects.toThrow('replay: an id must be a string');
   });
 });
 
-/** Consumes with `service`, and keeps what was delivered. */
-function consume(
-  service: Service,
-  name: string,
-  settings: QueueSettings<string>,
-  handler: (text: string, delivery: Delivery) => unknown = () => undefined,
-  options: ConsumeOptions = {},
-) {
-  const delivered: string[] = [];
-  const deliveries: Delivery[] = [];
-  const queue = service.queues.queue(name, settings);
-  service.process.run(() => {
-    queue.consume((text, delivery) => {
-      delivered.push(text);
-      deliveries.push(delivery);
-      return handler(text, delivery);
-    }, options);
-  });
-  return { queue, delivered, deliveries };
-}
+const consume: QueueWorld['consume'] = (...from) => world.consume(...from);
 
 describe('consumers', () => {
   it('get every item in order, and leave nothing behind', async () => {
@@ -418,16 +451,12 @@ describe('consumers', () => {
     [{ concurrency: 0 }, /concurrency must be a whole number from 1 up, not 0/],
     [{ attempts: 1.5 }, /attempts must be a whole number/],
     [{ backoffMs: -1 }, /backoffMs must be milliseconds from 0 up/],
+    [{ attempts: '5' as never }, /attempts must be a whole number from 1 up, not '5'/],
+    [{ backoffMs: '5' as never }, /backoffMs must be milliseconds from 0 up, not '5'/],
+    [{ mode: 'at-most-once', attempts: 3 }, /attempts and the mode "at-most-once" contradict/],
+    [{ mode: 'at-most-once', backoffMs: 3 }, /backoffMs and the mode "at-most-once" contradict/],
     [{ mode: 'exactly-once' as never }, /there is no mode "exactly-once"/],
   ])('refuse %j', (options, problem) => {
     expect(() => ann.queues.queue('f').consume(() => undefined, options)).toThrow(problem);
   });
-});
-
-it('a queue has one set of settings', () => {
-  ann.queues.queue('f', texts('id'));
-  expect(() => ann.queues.queue('f', texts('fifo'))).toThrow('in use with other settings');
-  expect(ann.queues.queue('f')).toBe(ann.queues.queue('f', texts('id')));
-  expect(() => ann.queues.queue('g', { layout: 'lifo' as never })).toThrow('no layout "lifo"');
-  expect(() => ann.queues.queue('/')).toThrow('the root cannot be a queue');
 });

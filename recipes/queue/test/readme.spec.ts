@@ -1,46 +1,32 @@
 import 'reflect-metadata';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as common from '@nestjs/common';
 import type { INestApplicationContext } from '@nestjs/common';
 import * as core from '@nestjs/core';
-import { Test } from '@nestjs/testing';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { ZooKeeper } from '@aviary/client';
 import * as nest from '@aviary/nest';
-import { readmeIn, runExample } from '../../../test/readme-examples.js';
+import { readmeIn } from '../../../test/readme-examples.js';
+import { readmeMember } from '../../../test/recipes/readme-member.js';
 import * as queue from '../src/index.js';
 
 const { text, examples } = readmeIn(join(import.meta.dirname, '..'));
-const dataDir = mkdtempSync(join(tmpdir(), 'aviary-queue-'));
-const silent = { log: () => undefined, warn: () => undefined, error: () => undefined };
 const printed: unknown[][] = [];
 const delivered: unknown[] = [];
-let member: INestApplicationContext;
-let servers: string;
-
-beforeAll(async () => {
-  const options = { dataDir, clientPort: 0, tickTimeMs: 500, preAllocBytes: 64 << 10 };
-  const imports = [nest.EnsembleModule.forRoot(options)];
-  const testing = await Test.createTestingModule({ imports }).setLogger(silent).compile();
-  member = await testing.init();
-  servers = member.get(nest.EnsembleTransport).address;
-});
-
-afterAll(async () => {
-  await member.close();
-  rmSync(dataDir, { recursive: true, force: true });
-});
+const member = readmeMember();
 
 /** Runs an example against the member of this test, as it is printed; resolves with what it made. */
 function run<Made>(at: number, name: string): Promise<Made> {
-  common.Logger.overrideLogger(false);
-  const body = `${examples[at]!.replaceAll('localhost:2181', servers)}return ${name};`;
   const console = { log: (...words: unknown[]) => printed.push(words) };
   const deliver = (to: string): Promise<void> => Promise.resolve(void delivered.push(to));
   const around = { ZooKeeper, console, deliver };
-  return runExample<Made>(body, { ...common, ...core, ...nest, ...queue, ...around });
+  return member.run<Made>(examples[at]!, `return ${name};`, {
+    ...common,
+    ...core,
+    ...nest,
+    ...queue,
+    ...around,
+  });
 }
 
 async function until(condition: () => boolean): Promise<void> {

@@ -1,4 +1,6 @@
+import { setMaxListeners } from 'node:events';
 import {
+  SessionExpiredError,
   TransactionFailedError,
   type CallOptions,
   type Transaction,
@@ -23,7 +25,10 @@ export interface Delivery {
    * still writes. 0 with `at-most-once`.
    */
   readonly token: bigint;
-  /** Aborts when the item may be delivered to another consumer, or the consumer must end. */
+  /**
+   * Aborts when the session may be over, so that the item may be delivered to another consumer, or when the
+   * consumer must end. Not when somebody deletes item or claim by hand: {@link transaction} tells.
+   */
   readonly signal: AbortSignal;
   /**
    * Collects operations that the server applies only while the item is ours. Results begin with those of
@@ -60,6 +65,9 @@ export class ClaimedDelivery implements Delivery {
       try {
         return await commit({ ...options, inSession: claim.sessionId });
       } catch (error) {
+        if (error instanceof SessionExpiredError && error.outcome === 'notApplied') {
+          throw new ClaimLostError(claim.itemPath, 'its session is over', error);
+        }
         if (!(error instanceof TransactionFailedError) || error.index > 1) throw error;
         throw new ClaimLostError(claim.itemPath, error.cause.message, error);
       }
@@ -96,6 +104,8 @@ export function deliverySignal(
   stop: AbortSignal,
 ): { readonly signal: AbortSignal; release(): void } {
   const controller = new AbortController();
+  // Whatever the handler calls may listen to it, and Node takes more than ten for a leak.
+  setMaxListeners(0, controller.signal);
   const sources = [zk.holdSignal(sessionId), stop];
   const onAbort = (): void => {
     controller.abort((sources.find(({ aborted }) => aborted) ?? stop).reason);

@@ -46,6 +46,11 @@ export function itemNameOf(layout: QueueLayout, name: string): ItemName | null {
   };
 }
 
+/** How many items there are among the children of a queue. */
+export function countItems(layout: QueueLayout, children: readonly string[]): number {
+  return children.filter((child) => PATTERNS[layout].test(child)).length;
+}
+
 /** The items among the children of a queue, in the order in which they are to be delivered. */
 export function itemsInOrder(layout: QueueLayout, children: readonly string[]): ItemName[] {
   const items = children.flatMap((child) => itemNameOf(layout, child) ?? []);
@@ -70,7 +75,7 @@ function place(sequence: string, base: string): number {
   return (Number(sequence) - Number(base)) | 0;
 }
 
-const INT32_MAX = 2 ** 31 - 1;
+export const INT32_MAX = 2 ** 31 - 1;
 
 /** `%08X` of a signed 32-bit number. */
 function hex32(value: number): string {

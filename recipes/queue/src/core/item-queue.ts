@@ -1,37 +1,30 @@
+import { setMaxListeners } from 'node:events';
 import {
   ConnectionLossError,
   CoordinationError,
+  DeadlineExceededError,
   InvalidArgumentError,
   NoNodeError,
   SessionExpiredError,
   TransactionFailedError,
-  type CallOptions,
 } from '@aviary/client';
 import { childPath } from '@aviary/foundation';
 import { TimeLimit, type TimeLimits } from '@aviary/coordination';
-import { Consumer, type Batch, type ConsumeOptions } from './consumer.js';
-import { readFacts, resurrect, type DeadLetterFacts } from './dead-letters.js';
+import { checkConsumeOptions, type ConsumeOptions } from './consume-options.js';
+import { Consumer } from './consumer.js';
+import { deadLettersOf, replayOf, type DeadLetter } from './dead-letters.js';
 import type { Delivery } from './delivery.js';
 import { decodeItems, encodeItems } from './item-bytes.js';
 import type { ItemCodec } from './item-codec.js';
-import { itemsInOrder, nameOfId, newItemName, type ItemName } from './item-names.js';
-import { QueueFullError, QueuesClosedError } from './queue-errors.js';
+import { countItems, itemsInOrder, nameOfId, newItemName, type ItemName } from './item-names.js';
+import type { Batch } from './item-worker.js';
+import { nullIfGone } from './null-if-gone.js';
+import { checkId, checkPutOptions, type PutOptions } from './put-options.js';
+import { MessageEncodingError, QueueFullError, QueuesClosedError } from './queue-errors.js';
 import { awaitChange, lookAt } from './queue-look.js';
 import type { QueueTerms } from './queue-terms.js';
 import { inspectQueue, type QueueView } from './queue-view.js';
 import { takeOut, type TakenOut } from './take-out.js';
-
-/** How an item is put. */
-export interface PutOptions extends TimeLimits {
-  /** Of the layout `priority`: lower ones come first. Default: 0. */
-  readonly priority?: number | undefined;
-  /** Of the layout `delay`: not before so many milliseconds, by the wall clock of this process. */
-  readonly delayMs?: number | undefined;
-  /** Of the layout `delay`, instead: not before that moment. */
-  readonly dueAt?: Date | undefined;
-  /** Of the layout `id`. Slashes and bars become underscores. Default: a random one. */
-  readonly id?: string | undefined;
-}
 
 /** What became of an item that was put. */
 export interface PutResult {
@@ -55,14 +48,6 @@ export interface PolledItem<T> {
   readonly messages: readonly T[];
 }
 
-/** A dead letter, with what is known of it. */
-export interface DeadLetter<T> {
-  readonly id: string;
-  readonly messages: readonly T[];
-  /** null: nobody has written down what became of it. */
-  readonly facts: DeadLetterFacts | null;
-}
-
 /** Handles one message. It has succeeded when what it returns is there. */
 export type Handler<T> = (message: T, delivery: Delivery) => unknown;
 
@@ -71,9 +56,11 @@ export type Handler<T> = (message: T, delivery: Delivery) => unknown;
  * processes may put and take as well.
  */
 export class ItemQueue<T> {
-  private readonly terms: QueueTerms;
-  private readonly codec: ItemCodec<T>;
+  private terms: QueueTerms;
+  private codec: ItemCodec<T>;
   private readonly consumers = new Set<Consumer>();
+  private readonly closing = new AbortController();
+  private isInUse = false;
   private isStopped = false;
   private isClosed = false;
 
@@ -81,6 +68,16 @@ export class ItemQueue<T> {
   constructor(terms: QueueTerms, codec: ItemCodec<T>) {
     this.terms = terms;
     this.codec = codec;
+    // Every call that waits listens to it, and Node takes more than ten for a leak.
+    setMaxListeners(0, this.closing.signal);
+  }
+
+  /** @internal Other settings; false: it has been used with those that it has. */
+  settle(terms: QueueTerms, codec: ItemCodec<T>): boolean {
+    if (this.isInUse) return false;
+    this.terms = terms;
+    this.codec = codec;
+    return true;
   }
 
   /** The directory of the items. */
@@ -97,20 +94,21 @@ export class ItemQueue<T> {
    * Puts several messages as one item: they are delivered one after the other, to one consumer.
    *
    * @throws {QueueFullError} The queue had `maxItems` for all of the time.
-   * @throws {QueuesClosedError} @throws {DeadlineExceededError} @throws {AbortedError} and others of the
-   * client, of the codec and for the options: in every case nothing was put.
+   * @throws {MessageEncodingError} The codec cannot write a message.
+   * @throws {InvalidArgumentError} @throws {QueuesClosedError} @throws {DeadlineExceededError} @throws {AbortedError} and others of the
+   * client and for the options: in every case nothing was put.
    */
   async putTogether(messages: readonly T[], options: PutOptions = {}): Promise<PutResult> {
     this.assertOpen();
-    const { layout, path, zk, random } = this.terms;
+    const { layout, path, random } = this.terms;
     const limit = this.limit(options);
-    const encoded = messages.map((message) => this.codec.encode(message));
+    checkPutOptions(layout, options);
+    if (messages.length === 0) throw new InvalidArgumentError(`put: no message for ${path}`);
+    const encoded = messages.map((message) => this.encode(message));
     const data = this.bytesOf(encoded);
-    const { delayMs = 0, dueAt, priority } = options;
     const id = options.id ?? Buffer.from(random.bytes(16)).toString('hex');
-    checkOptions(layout, options);
-    const dueMs = dueAt === undefined ? Math.ceil(zk.clock.wallMs() + delayMs) : dueAt.getTime();
-    const name = newItemName(layout, { id, dueMs, priority: priority ?? 0 });
+    const dueMs = layout === 'delay' ? await this.dueMs(options, limit) : 0;
+    const name = newItemName(layout, { id, dueMs, priority: options.priority ?? 0 });
     await this.awaitRoom(limit);
     try {
       const made = await this.create(childPath(path, name), data, limit);
@@ -136,29 +134,40 @@ export class ItemQueue<T> {
     return this.pollWithin(this.limit(limits));
   }
 
-  /** As {@link poll}, but waits for an item. null: none came within `waitMs`. */
+  /**
+   * As {@link poll}, but waits for an item. null: none came within `waitMs`.
+   *
+   * @throws {DeadlineExceededError} There was no connection in which to look.
+   * @throws {QueuesClosedError} The queue was closed meanwhile.
+   */
   async take(limits: TimeLimits = {}): Promise<PolledItem<T> | null> {
     this.assertOpen();
     const { zk } = this.terms;
     const limit = this.limit(limits);
     const over = new AbortController();
     const end = (): void => over.abort();
-    limit.signal?.addEventListener('abort', end, { once: true });
+    const sources = [this.closing.signal, ...(limit.signal === undefined ? [] : [limit.signal])];
+    for (const source of sources) source.addEventListener('abort', end, { once: true });
     const timer = limit.restMs === Infinity ? null : zk.clock.setTimer(limit.restMs, end);
     try {
-      for (;;) {
-        const item = await this.pollWithin(limit);
+      for (let hasLooked = false; ; hasLooked = true) {
+        const item = await this.pollWithin(limit).catch((error: unknown) => {
+          // Something came when the time was over: who looks a moment later takes it.
+          if (hasLooked && isTooLate(error)) return null;
+          throw error;
+        });
         if (item !== null) return item;
         const waiting = { deadlineMs: Infinity, signal: over.signal };
         await awaitChange(this.terms, waiting, () => true).catch((error: unknown) => {
           if (!isPassing(error) && !over.signal.aborted) throw error;
         });
+        this.assertOpen();
         if (limit.signal?.aborted === true) limit.assertLeft('take', this.path);
         if (over.signal.aborted) return null;
       }
     } finally {
       timer?.cancel();
-      limit.signal?.removeEventListener('abort', end);
+      for (const source of sources) source.removeEventListener('abort', end);
     }
   }
 
@@ -180,8 +189,9 @@ export class ItemQueue<T> {
 
   /** How many items there are, those that are worked on and those that are not due included. */
   async size(limits: TimeLimits = {}): Promise<number> {
-    const stat = await this.terms.zk.exists(this.path, this.limit(limits).rest());
-    return stat?.numChildren ?? 0;
+    const options = this.limit(limits).rest();
+    const found = await nullIfGone(this.terms.zk.children(this.path, options));
+    return countItems(this.terms.layout, found?.children ?? []);
   }
 
   /** The items and who works on them, for operators. */
@@ -194,10 +204,16 @@ export class ItemQueue<T> {
    * their claims lost. Returns how many.
    */
   async remove(id: string, limits: TimeLimits = {}): Promise<number> {
+    this.assertOpen();
     const limit = this.limit(limits);
     let removed = 0;
     for (const item of await this.itemsOf(id, limit)) {
-      if ((await takeOut(this.terms, item, limit)) !== null) removed++;
+      while ((await takeOut(this.terms, item, limit, true)) === null) {
+        // A claim that came in between has changed it.
+        if (!(await this.isThere(item, limit))) break;
+        limit.assertLeft('remove', this.path);
+      }
+      removed++;
     }
     return removed;
   }
@@ -210,7 +226,13 @@ export class ItemQueue<T> {
    */
   consume(handler: Handler<T>, options: ConsumeOptions = {}): Consumer {
     if (this.isStopped) throw new QueuesClosedError(this.path);
+    if (typeof (handler as unknown) !== 'function') {
+      throw new InvalidArgumentError(
+        `consume: the handler must be a function, not ${typeof handler}`,
+      );
+    }
     checkConsumeOptions(options);
+    this.isInUse = true;
     const work = {
       open: (data: Buffer, path: string) => this.open(data, path, handler),
       idOf: (item: ItemName, czxid: bigint) => item.id ?? idOfCzxid(czxid),
@@ -223,36 +245,18 @@ export class ItemQueue<T> {
 
   /** The dead letters of this queue, oldest first; at most `count`. */
   async deadLetters(count = 100, limits: TimeLimits = {}): Promise<readonly DeadLetter<T>[]> {
-    const limit = this.limit(limits);
-    const found: DeadLetter<T>[] = [];
-    for (const { name, path } of (await this.deadItems(limit)).slice(0, count)) {
-      try {
-        const { data } = await this.terms.zk.get(path, limit.rest());
-        const messages = this.read(data ?? Buffer.alloc(0), path);
-        found.push({ id: name.id ?? '', messages, facts: await readFacts(this.terms, path) });
-      } catch (error) {
-        if (!(error instanceof NoNodeError)) throw error;
-      }
-    }
-    return found;
+    const read = (data: Buffer, path: string): readonly T[] => this.read(data, path);
+    return deadLettersOf(this.terms, count, read, this.limit(limits));
   }
 
   /**
    * Puts dead letters with an id back into the queue, as new items, each in one transaction: the attempts
-   * count from 1 again. Returns how many.
+   * count from 1 again. They keep their priority, and are due at once. Returns how many.
    */
   async replay(id: string, limits: TimeLimits = {}): Promise<number> {
-    const limit = this.limit(limits);
-    const { zk, layout, path: queue } = this.terms;
-    let replayed = 0;
-    for (const { name, path } of await this.deadItems(limit)) {
-      if (name.id !== nameOfId(id)) continue;
-      const dueMs = Math.ceil(zk.clock.wallMs());
-      const fresh = childPath(queue, newItemName(layout, { id, dueMs }));
-      await resurrect(this.terms, path, fresh, limit);
-      replayed++;
-    }
-    return replayed;
+    this.assertOpen();
+    checkIdOf('replay', id);
+    return replayOf(this.terms, id, this.limit(limits));
   }
 
   /** @internal Takes no more items, for all consumers. Items can be put on. */
@@ -266,6 +270,7 @@ export class ItemQueue<T> {
     this.stopConsuming();
     await Promise.all(Array.from(this.consumers, (consumer) => consumer.close(deadlineMs)));
     this.isClosed = true;
+    this.closing.abort(new QueuesClosedError(this.path));
   }
 
   private async create(
@@ -322,23 +327,31 @@ export class ItemQueue<T> {
 
   /** Waits while the queue has as many items as it may. Several who wait may go over it together. */
   private async awaitRoom(limit: TimeLimit): Promise<void> {
-    const { maxItems, zk } = this.terms;
+    const { maxItems, layout, zk } = this.terms;
     if (maxItems === Infinity) return;
     const startedMs = zk.clock.monotonicMs();
     const over = new AbortController();
+    const end = (): void => over.abort();
+    this.closing.signal.addEventListener('abort', end, { once: true });
     try {
       for (let isFirst = true; isFirst || !limit.isOver; isFirst = false) {
+        this.assertOpen();
         const stat = await zk.exists(this.path, limit.rest());
         if ((stat?.numChildren ?? 0) < maxItems) return;
         const options = { ...limit.rest(), signal: over.signal };
         const { children, watch } = await zk.childrenAndWatch(this.path, options);
-        if (children.length >= maxItems) await limit.race(watch.fired);
+        // Not all of its children need be items.
+        const isFull = countItems(layout, children) >= maxItems;
+        if (isFull) await limit.race(watch.fired);
         watch.cancel();
+        if (!isFull) return;
       }
     } catch (error) {
       if (error instanceof NoNodeError) return;
+      this.assertOpen();
       throw error;
     } finally {
+      this.closing.signal.removeEventListener('abort', end);
       over.abort();
     }
     if (limit.signal?.aborted === true) limit.assertLeft('put', this.path);
@@ -358,25 +371,36 @@ export class ItemQueue<T> {
     if (this.terms.layout !== 'id') {
       throw new InvalidArgumentError(`${this.path}: only items of the layout "id" have an id`);
     }
-    const children = await childrenOf(this.terms, this.path, limit.rest());
-    return itemsInOrder('id', children).filter((item) => item.id === nameOfId(id));
+    checkIdOf('remove', id);
+    const found = await nullIfGone(this.terms.zk.children(this.path, limit.rest()));
+    const items = itemsInOrder('id', found?.children ?? []);
+    return items.filter((item) => item.id === nameOfId(id));
   }
 
-  private async deadItems(
-    limit: TimeLimit,
-  ): Promise<readonly { readonly name: ItemName; readonly path: string }[]> {
-    const { deadPath } = this.terms;
-    if (deadPath === null) return [];
-    const children = await childrenOf(this.terms, deadPath, limit.rest());
-    return itemsInOrder('id', children).map((name) => ({
-      name,
-      path: childPath(deadPath, name.name),
-    }));
+  private async isThere({ name }: ItemName, limit: TimeLimit): Promise<boolean> {
+    return (await this.terms.zk.exists(childPath(this.path, name), limit.rest())) !== null;
+  }
+
+  /** When a new item of the layout `delay` is due. */
+  private async dueMs({ delayMs = 0, dueAt }: PutOptions, limit: TimeLimit): Promise<number> {
+    if (dueAt !== undefined) return dueAt.getTime();
+    const { earliest, latest } = await this.terms.time.now(limit.rest());
+    return delayMs === 0 ? earliest : Math.ceil(latest + delayMs);
   }
 
   private opened({ item, data, czxid }: TakenOut): PolledItem<T> {
     const messages = this.read(data, item.name);
     return { id: item.id ?? idOfCzxid(czxid), messages };
+  }
+
+  private encode(message: T): Uint8Array {
+    try {
+      const bytes: unknown = this.codec.encode(message);
+      if (bytes instanceof Uint8Array) return bytes;
+      throw new TypeError(`its codec made a ${typeof bytes} of it, not a Uint8Array`);
+    } catch (cause) {
+      throw new MessageEncodingError(this.path, cause);
+    }
   }
 
   private open(data: Buffer, path: string, handler: Handler<T>): Batch {
@@ -405,6 +429,7 @@ export class ItemQueue<T> {
   }
 
   private limit({ waitMs = this.terms.waitMs, signal }: TimeLimits): TimeLimit {
+    this.isInUse = true;
     return new TimeLimit(this.terms.zk.clock, { waitMs, signal });
   }
 
@@ -417,46 +442,17 @@ function idOfCzxid(czxid: bigint): string {
   return `0x${czxid.toString(16)}`;
 }
 
-async function childrenOf(
-  { zk }: QueueTerms,
-  path: string,
-  options: CallOptions,
-): Promise<readonly string[]> {
-  try {
-    return (await zk.children(path, options)).children;
-  } catch (error) {
-    if (error instanceof NoNodeError) return [];
-    throw error;
-  }
-}
-
 function isPassing(error: unknown): boolean {
   return error instanceof ConnectionLossError || error instanceof SessionExpiredError;
 }
 
-function checkOptions(layout: string, { priority, delayMs, dueAt, id }: PutOptions): void {
-  const refuse = (option: string, wanted: string): never => {
-    throw new InvalidArgumentError(`put: ${option} is for the layout "${wanted}", not "${layout}"`);
-  };
-  if (priority !== undefined && layout !== 'priority') refuse('priority', 'priority');
-  if ((delayMs ?? dueAt) !== undefined && layout !== 'delay') refuse('a delay', 'delay');
-  if (id !== undefined && layout !== 'id') refuse('id', 'id');
+/** Nothing was done: there was no time left for it. */
+function isTooLate(error: unknown): boolean {
+  return error instanceof DeadlineExceededError && error.outcome === 'notApplied';
 }
 
-function checkConsumeOptions(options: ConsumeOptions): void {
-  const { concurrency = 1, attempts = 1, mode = 'at-least-once' } = options;
-  const { backoffMs = 0, backoffMsMax = 0 } = options;
-  for (const [name, value] of Object.entries({ concurrency, attempts })) {
-    if (Number.isInteger(value) && value >= 1) continue;
-    throw new InvalidArgumentError(
-      `consume: ${name} must be a whole number from 1 up, not ${value}`,
-    );
-  }
-  for (const [name, value] of Object.entries({ backoffMs, backoffMsMax })) {
-    if (value >= 0) continue;
-    throw new InvalidArgumentError(`consume: ${name} must be milliseconds from 0 up, not ${value}`);
-  }
-  // Callers without types can pass anything.
-  if (['at-least-once', 'at-most-once'].includes(mode)) return;
-  throw new InvalidArgumentError(`consume: there is no mode "${mode as string}"`);
+function checkIdOf(operation: string, id: unknown): void {
+  checkId(id, (problem) => {
+    throw new InvalidArgumentError(`${operation}: ${problem}`);
+  });
 }

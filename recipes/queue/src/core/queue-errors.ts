@@ -8,6 +8,19 @@ export class ItemFormatError extends CoordinationError {
   }
 }
 
+/** The codec of the queue can make no bytes of a message, as its `cause` says. Nothing was put. */
+export class MessageEncodingError extends CoordinationError {
+  constructor(path: string, cause: unknown) {
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    super(`put ${path}: the message cannot be written: ${problem}`, {
+      outcome: 'notApplied',
+      operation: 'put',
+      path,
+      cause,
+    });
+  }
+}
+
 /** The queue has had `maxItems` or more for all of the time. Nothing was put. */
 export class QueueFullError extends CoordinationError {
   readonly maxItems: number;

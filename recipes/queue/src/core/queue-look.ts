@@ -1,6 +1,9 @@
 import { NoNodeError, type CallOptions, type ZooKeeper } from '@aviary/client';
+import { pause } from '@aviary/coordination';
 import { itemsInOrder, type ItemName } from './item-names.js';
+import { nullIfGone } from './null-if-gone.js';
 import type { QueueTerms } from './queue-terms.js';
+import { LEARNT_MS_MAX } from './server-time.js';
 
 /** More items than this are reported once: everybody who looks lists them all. */
 const ITEMS_ALARMING = 10_000;
@@ -9,8 +12,8 @@ const ITEMS_ALARMING = 10_000;
 export interface QueueLook {
   /** Those that nobody works on and that are due, in the order of delivery. */
   readonly free: readonly ItemName[];
-  /** When the next one is due that is not; Infinity: there is none. By the wall clock. */
-  readonly nextDueMs: number;
+  /** How long until the next one is due that is not; Infinity: there is none. */
+  readonly nextInMs: number;
   /** Whether somebody works on some: if he dies, they are free again. */
   readonly hasClaimed: boolean;
 }
@@ -22,24 +25,27 @@ export async function lookAt(terms: QueueTerms, options: CallOptions): Promise<Q
     namesIn(zk, path, options),
     namesIn(zk, lockPath, options),
   ]);
-  return judge(terms, children, claims);
+  return judge(terms, children, claims, options);
 }
 
-function judge(
-  { layout, zk, log, path }: QueueTerms,
+async function judge(
+  { layout, time, log, path }: QueueTerms,
   children: readonly string[],
   claims: readonly string[],
-): QueueLook {
+  options: CallOptions,
+): Promise<QueueLook> {
   if (children.length > ITEMS_ALARMING) {
     log.warn(`the queue ${path} has ${children.length} items: whoever looks lists them all`);
   }
-  const nowMs = zk.clock.wallMs();
   const claimed = new Set(claims);
   const items = itemsInOrder(layout, children);
+  const isTimed = items.some(({ dueMs }) => dueMs !== null);
+  const nowMs = isTimed ? (await time.now(options)).earliest : 0;
   const due = items.filter(({ dueMs }) => dueMs === null || dueMs <= nowMs);
   return {
     free: due.filter(({ name }) => !claimed.has(name)),
-    nextDueMs: items.find(({ dueMs }) => dueMs !== null && dueMs > nowMs)?.dueMs ?? Infinity,
+    nextInMs:
+      (items.find(({ dueMs }) => dueMs !== null && dueMs > nowMs)?.dueMs ?? Infinity) - nowMs,
     hasClaimed: items.some(({ name }) => claimed.has(name)),
   };
 }
@@ -66,13 +72,16 @@ export async function awaitChange(
       watchNames(zk, path, watched),
       watchNames(zk, lockPath, watched),
     ]);
-    const look = judge(terms, items.names, claims.names);
+    const look = await judge(terms, items.names, claims.names, watched);
     if (look.free.some(isWanted)) return;
-    const waits = [items.fired];
+    const waits: Promise<unknown>[] = [items.fired];
     // Nobody who is idle needs to hear of claims that come, but of one that goes without its item.
     if (look.hasClaimed) waits.push(claims.fired);
     else claims.cancel();
-    if (look.nextDueMs !== Infinity) waits.push(whenDue(terms, look.nextDueMs, over.signal));
+    if (look.nextInMs !== Infinity) {
+      // Not longer than what is known of the time holds.
+      waits.push(pause(zk.clock, Math.min(look.nextInMs, LEARNT_MS_MAX), over.signal));
+    }
     await Promise.race(waits);
   } finally {
     options.signal.removeEventListener('abort', end);
@@ -80,42 +89,13 @@ export async function awaitChange(
   }
 }
 
-/** So often the wall clock is looked at, since it may step: a timer that was set cannot know. */
-const CLOCK_LOOK_MS = 1_000;
-
-/** Waits until the wall clock shows `dueMs`, also if it is set meanwhile. */
-async function whenDue(
-  { zk: { clock } }: QueueTerms,
-  dueMs: number,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
-    const restMs = dueMs - clock.wallMs();
-    if (restMs <= 0) return;
-    await new Promise<void>((resolve) => {
-      const end = (): void => {
-        timer.cancel();
-        signal.removeEventListener('abort', end);
-        resolve();
-      };
-      const timer = clock.setTimer(Math.min(Math.ceil(restMs), CLOCK_LOOK_MS), end);
-      signal.addEventListener('abort', end, { once: true });
-    });
-  }
-}
-
+/** The names in a directory. Directories are containers, and go when they are empty. */
 async function namesIn(
   zk: ZooKeeper,
   path: string,
   options: CallOptions,
 ): Promise<readonly string[]> {
-  try {
-    return (await zk.children(path, options)).children;
-  } catch (error) {
-    // Directories are containers, and go when they are empty.
-    if (error instanceof NoNodeError) return [];
-    throw error;
-  }
+  return (await nullIfGone(zk.children(path, options)))?.children ?? [];
 }
 
 interface WatchedNames {

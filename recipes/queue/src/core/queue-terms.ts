@@ -2,6 +2,7 @@ import type { Acl, ZooKeeper } from '@aviary/client';
 import type { Log, Random } from '@aviary/foundation';
 import type { Receipts } from '@aviary/coordination';
 import type { QueueLayout } from './item-names.js';
+import type { ServerTime } from './server-time.js';
 
 /** Everything that the parts of one queue know. */
 export interface QueueTerms {
@@ -18,6 +19,8 @@ export interface QueueTerms {
   /** null: nothing but the items is written. */
   readonly receipts: Receipts | null;
   readonly random: Random;
+  /** By it items are due. */
+  readonly time: ServerTime;
   readonly log: Log;
   /** For calls that say nothing else. */
   readonly waitMs: number;

@@ -1,6 +1,7 @@
-import { NoNodeError, type CallOptions } from '@aviary/client';
+import type { CallOptions } from '@aviary/client';
 import { childPath } from '@aviary/foundation';
 import { itemsInOrder } from './item-names.js';
+import { nullIfGone } from './null-if-gone.js';
 import type { QueueTerms } from './queue-terms.js';
 
 /** One item, for operators. */
@@ -29,11 +30,6 @@ const ITEMS_SHOWN = 100;
 /** @throws what the client's reads throw, except for nodes that go meanwhile. */
 export async function inspectQueue(terms: QueueTerms, options: CallOptions): Promise<QueueView> {
   const { zk, path, lockPath, layout } = terms;
-  const nullIfGone = <T>(read: Promise<T>): Promise<T | null> =>
-    read.catch((error: unknown) => {
-      if (error instanceof NoNodeError) return null;
-      throw error;
-    });
   const found = await nullIfGone(zk.children(path, options));
   const names = itemsInOrder(layout, found?.children ?? []);
   const views = names.slice(0, ITEMS_SHOWN).map(async ({ name }): Promise<ItemView | null> => {

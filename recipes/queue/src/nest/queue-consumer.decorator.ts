@@ -6,9 +6,15 @@ import {
   markedMethodOf,
   type Duration,
 } from '@aviary/nest';
-import type { ConsumeOptions } from '../core/consumer.js';
+import {
+  countProblem,
+  idleProblem,
+  isCount,
+  type ConsumeOptions,
+} from '../core/consume-options.js';
 import type { Delivery } from '../core/delivery.js';
 import type { QueueSettings } from '../core/queue-client.js';
+import { DELIVERIES } from './delivery.decorator.js';
 import { QueueRunner } from './queue-runner.js';
 import { QueueSetupError } from './queue-setup-error.js';
 import { runnerToken } from './queue.tokens.js';
@@ -37,12 +43,17 @@ export interface ConsumerMark {
   readonly path: string;
   readonly module: string;
   readonly options: ConsumeOptions;
+  /** The indices of the parameters under `@Delivery()`. */
+  readonly deliveries: readonly number[];
   /** null: those that the queue has elsewhere, or the defaults. */
   readonly settings: QueueSettings | null;
 }
 
 const DECORATOR = '@QueueConsumer()';
 const SETTINGS = ['layout', 'codec', 'lockPath', 'deadLetter', 'maxItems'] as const;
+
+/** What says nothing in the mode `at-most-once`. */
+const OF_ATTEMPTS = ['retry', 'backoff', 'backoffMax', 'deadLetter'] as const;
 
 /** The methods that consume. */
 export const CONSUMERS = new Marks<ConsumerMark>();
@@ -61,7 +72,7 @@ export const RUNNERS = new RunnerBinding<QueueRunner>({
  * Calls the method for every item of a queue, on one of the processes that consume it, from when the application
  * has started until it is shut down.
  *
- * It is given the message and a {@link Delivery}: which item, which attempt, a signal, a fencing token,
+ * It is given the message and a {@link Delivery} (see `@Delivery()`): which item, which attempt, a signal, a fencing token,
  * guarded transactions. The item goes when the method's promise (or stream) has ended; if it fails it is
  * tried again, with a pause, and after {@link QueueConsumerOptions.retry} attempts it goes to the dead letters
  * with the error. `RejectItemError` sends it there at once.
@@ -99,11 +110,15 @@ export function QueueConsumer(
     const { concurrency, mode, retry, queues: module = DEFAULT_MODULE } = options;
     const backoffMs = durationOptionMs('backoff', options.backoff, refuse);
     const backoffMsMax = durationOptionMs('backoffMax', options.backoffMax, refuse);
+    if (retry !== undefined && !isCount(retry)) refuse(countProblem('retry', retry));
+    const idle = OF_ATTEMPTS.find((option) => (options[option] ?? false) !== false);
+    if (mode === 'at-most-once' && idle !== undefined) refuse(idleProblem(idle));
     const given = SETTINGS.filter((setting) => options[setting] !== undefined);
     CONSUMERS.add(target, key, {
       path,
       module,
       options: { concurrency, mode, attempts: retry, backoffMs, backoffMsMax },
+      deliveries: DELIVERIES.claim(target, key),
       settings:
         given.length === 0 ? null : Object.fromEntries(given.map((one) => [one, options[one]])),
     });

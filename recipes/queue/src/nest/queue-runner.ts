@@ -1,6 +1,5 @@
 import { isObservable, type Observable, type Subscription } from 'rxjs';
-import type { MethodRunner } from '@aviary/nest';
-import type { Delivery } from '../core/delivery.js';
+import { placeArgument, type MethodRunner } from '@aviary/nest';
 import { QueueClient } from '../core/queue-client.js';
 import { QueueSetupError } from './queue-setup-error.js';
 import type { ConsumerMark } from './queue-consumer.decorator.js';
@@ -14,7 +13,7 @@ export interface ConsumingMethod {
   readonly key: string | symbol;
 }
 
-type Method = (message: unknown, delivery: Delivery) => unknown;
+type Method = (...args: unknown[]) => unknown;
 
 /** Runs the consumers of one application. */
 export class QueueRunner implements MethodRunner {
@@ -52,7 +51,8 @@ export class QueueRunner implements MethodRunner {
         queues.queue(mark.path).consume((message, delivery) => {
           // What stands there now: other decorators may have replaced it.
           const called = Reflect.get(instance, key) as Method;
-          const result = called.call(instance, message, delivery);
+          const args = placeArgument([message, delivery], mark.deliveries, delivery);
+          const result = called.apply(instance, args);
           return isObservable(result) ? ended(result, delivery.signal) : result;
         }, mark.options);
       });

@@ -9,8 +9,15 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
-import { featureModule, requireOneObject, type RecipeSetup } from '@aviary/nest';
+import {
+  featureModule,
+  featurePath,
+  requireOneObject,
+  shown,
+  type RecipeSetup,
+} from '@aviary/nest';
 import type { QueueClient, QueueSettings } from '../core/queue-client.js';
+import { DELIVERIES } from './delivery.decorator.js';
 import { CONSUMERS, RUNNERS } from './queue-consumer.decorator.js';
 import type { QueueFeature, QueueModuleOptions } from './queue-module-options.js';
 import type { QueueRunner } from './queue-runner.js';
@@ -69,10 +76,16 @@ export class QueueModule
    * Queues to inject with `@InjectQueue(path)`.
    *
    * @param name Of the `QueueModule` that they belong to, if it has one.
+   * @throws {QueueSetupError} It is no list of queues. What else is wrong with one of them stops the start.
    */
   static forFeature(queues: readonly QueueFeature[], name?: string): DynamicModule {
+    // Callers without types can pass anything, such as one path.
+    const given: unknown = queues;
+    if (!Array.isArray(given)) {
+      throw new QueueSetupError('QueueModule.forFeature takes a list, such as ["emails"]');
+    }
     const features = queues.map((feature) => {
-      const path = typeof feature === 'string' ? feature : feature.path;
+      const path = pathOf(feature);
       const settings = typeof feature === 'string' ? undefined : settingsOf(feature);
       const create = (client: QueueClient) => {
         try {
@@ -91,6 +104,7 @@ export class QueueModule
     this.setup.refuseSecondOfName();
     const { name } = this.setup;
     RUNNERS.bindAll(this.discovery, { own: name, all: this.setup.names() }, this.runner);
+    DELIVERIES.refuseUnclaimed(this.discovery);
     for (const found of CONSUMERS.find(this.discovery)) {
       if (found.value.module !== name) continue;
       const instance = requireOneObject(found, '@QueueConsumer()', QueueSetupError);
@@ -109,6 +123,16 @@ export class QueueModule
   async beforeApplicationShutdown(): Promise<void> {
     await this.runner.close(this.drainMs);
   }
+}
+
+/** @throws {QueueSetupError} It is no queue. */
+function pathOf(feature: unknown): string {
+  const path = featurePath(feature);
+  if (path !== null) return path;
+  throw new QueueSetupError(
+    `QueueModule.forFeature: ${shown(feature)} is no queue: write its path, such as "emails", or ` +
+      '{ path, layout }',
+  );
 }
 
 /** The settings of a feature; undefined: it gives none but its path. */
