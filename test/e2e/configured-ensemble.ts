@@ -36,8 +36,9 @@ export class Ensemble {
     for (const [name, value] of Object.entries(settings)) {
       everywhere = everywhere.replace(new RegExp(`^${name}=.*$`, 'm'), `${name}=${value}`);
     }
+    const ports = await freePorts(9);
     for (const id of [1, 2, 3]) {
-      const [quorumPort, electionPort, clientPort] = await freePorts(3);
+      const [quorumPort, electionPort, clientPort] = ports.splice(0, 3);
       const address = `127.0.0.1:${clientPort}`;
       const line = `127.0.0.1:${quorumPort}:${electionPort};${address}`;
       everywhere = everywhere.replace(`zk${id}:2888:3888;2181`, line);

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { appendFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { NoNodeError, NotEmptyError, ZooKeeper, type ZooKeeperOptions } from '@aviary/client';
 import { Ensemble, type Member } from '../e2e/configured-ensemble.js';
 import { temporaryDirectory } from '../e2e/member-process.js';
+import { MemberNetwork, type CutFrom, type CutWay } from './torment/member-network.js';
 
 /** Short, so that a member that is stopped is missed soon. */
 const SETTINGS = { tickTime: 500, syncLimit: 4 };
@@ -12,6 +14,9 @@ export const SHORT_SESSION_MS = 2 * SETTINGS.tickTime;
 
 const LOOK_AGAIN_MS = 10;
 
+/** Aborts when the cluster of this test file ends. */
+const ending = new AbortController();
+
 const { ZK_HOSTS: givenHosts } = process.env;
 
 /** Whether the members are processes of this test: else none of them is killed or stopped. */
@@ -19,6 +24,14 @@ export const membersAreOurs = givenHosts === undefined;
 
 /** How the cluster of these tests is to be called in their names. */
 export const clusterName = membersAreOurs ? 'three members' : `the ensemble at ${givenHosts}`;
+
+/** How members of ours are to be. */
+export interface ClusterOptions {
+  /** Puts a network between them and before their clients that can be cut: {@link Cluster.cutOff}. */
+  readonly isCuttable?: boolean;
+  /** Lines of their configuration with other numbers. */
+  readonly settings?: Readonly<Record<string, number>>;
+}
 
 /**
  * The cluster that recipes are tested on: three members as processes of their own, or the ensemble
@@ -35,6 +48,7 @@ export class Cluster {
   /** Below it everything of this test stands; it is removed at the end. */
   readonly base = `/recipes-${randomBytes(6).toString('hex')}`;
   private readonly ensemble: Ensemble | null;
+  private readonly network: MemberNetwork | null;
   private readonly removeData: () => void;
   private readonly clients: ZooKeeper[] = [];
   private bases = 0;
@@ -42,24 +56,29 @@ export class Cluster {
   private constructor(
     servers: readonly string[],
     ensemble: Ensemble | null,
+    network: MemberNetwork | null,
     removeData: () => void,
   ) {
     this.servers = servers;
     this.ensemble = ensemble;
+    this.network = network;
     this.removeData = removeData;
   }
 
   /** Resolves when it serves. */
-  static async start(): Promise<Cluster> {
+  static async start({ isCuttable = false, settings }: ClusterOptions = {}): Promise<Cluster> {
     if (givenHosts !== undefined) {
-      const cluster = new Cluster(givenHosts.split(','), null, () => undefined);
+      const cluster = new Cluster(givenHosts.split(','), null, null, () => undefined);
       await cluster.client().create(cluster.base);
       return cluster;
     }
     const directory = temporaryDirectory();
-    const ensemble = await Ensemble.configure(directory.path, SETTINGS);
-    const servers = ensemble.members.map(({ address }) => address);
-    const cluster = new Cluster(servers, ensemble, () => directory.remove());
+    const ensemble = await Ensemble.configure(directory.path, { ...SETTINGS, ...settings });
+    // Tests ask what is left of clients.
+    for (const { config } of ensemble.members) appendFileSync(config, '4lw.commands.whitelist=*\n');
+    const network = isCuttable ? await MemberNetwork.between(ensemble.members) : null;
+    const servers = network?.servers ?? ensemble.members.map(({ address }) => address);
+    const cluster = new Cluster(servers, ensemble, network, () => directory.remove());
     try {
       await Promise.all(ensemble.members.map((member) => ensemble.start(member)));
       await ensemble.settled();
@@ -123,11 +142,34 @@ export class Cluster {
     return { restore };
   }
 
-  /** Closes the clients, removes what the test made, ends the members. */
+  /**
+   * Bytes between a member and others stop, and nothing closes, until {@link heal}. Members and clients
+   * must have found each other by {@link servers}.
+   *
+   * @throws {Error} The cluster was not started as one that can be cut.
+   */
+  cutOff(member: Member, from: CutFrom = 'peers', ways: CutWay = 'both'): void {
+    this.cuttable.cutOff(member, from, ways);
+  }
+
+  /** Everybody reaches everybody again; connections that were cut are reset. */
+  heal(): void {
+    this.cuttable.heal();
+  }
+
+  private get cuttable(): MemberNetwork {
+    if (this.network === null) throw new Error('start the cluster with isCuttable');
+    return this.network;
+  }
+
+  /** Closes the clients, removes what the test made, ends the members, and each {@link until}. */
   async stop(): Promise<void> {
+    ending.abort();
+    this.network?.heal();
     await Promise.all(this.clients.map((zk) => zk.close()));
     if (this.ensemble === null) await this.removeBase();
     else await this.ensemble.killAll();
+    await this.network?.close();
     this.removeData();
   }
 
@@ -137,7 +179,10 @@ export class Cluster {
   }
 }
 
-/** Resolves as soon as `condition` gives something else than false, null and undefined: with that. */
+/**
+ * Resolves as soon as `condition` gives something else than false, null and undefined: with that.
+ * Rejects when the cluster is stopped: a test whose time is over would keep the process alive.
+ */
 export async function until<T>(
   condition: () => T | Promise<T>,
 ): Promise<Exclude<T, false | null | undefined>> {
@@ -146,7 +191,7 @@ export async function until<T>(
     if (found !== false && found !== null && found !== undefined) {
       return found as Exclude<T, false | null | undefined>;
     }
-    await pause(LOOK_AGAIN_MS);
+    await pause(LOOK_AGAIN_MS, undefined, { signal: ending.signal });
   }
 }
 

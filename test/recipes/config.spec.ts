@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { ConfigClient, type LiveConfig, type Rollout } from '@aviary/config';
@@ -98,6 +99,38 @@ describe(`configurations on ${clusterName}`, () => {
     }
     await until(() => live.value.db.url === 'e');
     expect(mixed).toEqual([]);
+  });
+
+  it('are trees that several publish at once, and nobody sees half of one', async () => {
+    const { ops, all } = await clients(3);
+    const format = 'properties';
+    const treeOf = (id: string) => ({ all: { id }, [`of-${id}`]: { id }, [`only-${id}`]: id });
+    const first = await ops.configs.publish('orders', treeOf('first'), { format });
+    const lives = all.map(({ configs }) =>
+      configs.watch<ReturnType<typeof treeOf>>('orders', { format }),
+    );
+    await Promise.all(lives.map((live) => live.ready({ waitMs: 10_000 })));
+    const mixed: unknown[] = [];
+    for (const live of lives) {
+      live
+        .select((tree) => tree)
+        .subscribe((tree) => {
+          const { id } = tree.all;
+          if (!isDeepStrictEqual({ ...tree }, treeOf(id))) mixed.push(tree);
+        });
+    }
+    const published = await Promise.all(
+      all.flatMap(({ configs }, at) =>
+        [0, 1, 2].map((round) => configs.publish('orders', treeOf(`${at}-${round}`), { format })),
+      ),
+    );
+    const zxids = published.map(({ version }) => version.zxid);
+    const last = zxids.reduce((one, other) => (one > other ? one : other));
+    await until(() => lives.every(({ version }) => version?.zxid === last));
+    expect(mixed).toEqual([]);
+    const late = ops.configs.publish('orders', {}, { format, expectedVersion: first.version });
+    await expect(late).rejects.toMatchObject({ name: 'ConfigConflictError', actual: last });
+    expect(await ops.configs.history('orders')).toHaveLength(10);
   });
 
   ifOurs('survive the death of the leader, in the middle of publishing', async () => {

@@ -21,11 +21,14 @@ function service(base: string): CounterClient {
 /** Counts until it is told to stop; keeps what it was told. */
 class Accountant {
   readonly changes: CounterChange<bigint>[] = [];
+  /** Rejects when it cannot go on. */
+  readonly running: Promise<void>;
   private stopped = false;
-  private readonly running: Promise<void>;
 
   constructor(readonly counters: CounterClient) {
     this.running = this.run();
+    // A test that has failed awaits it no more, and its client is closed all the same.
+    this.running.catch(() => undefined);
   }
 
   get certain(): number {
@@ -85,7 +88,10 @@ describe(`counters on ${clusterName}`, () => {
         const accountants = [1, 2, 3].map(() => new Accountant(service(base)));
         const progress = async (): Promise<void> => {
           const before = accountants.map(({ certain }) => certain);
-          await until(() => accountants.every(({ certain }, at) => certain > before[at]! + 10));
+          const counts = until(() =>
+            accountants.every(({ certain }, at) => certain > before[at]! + 10),
+          );
+          await Promise.race([counts, ...accountants.map(({ running }) => running)]);
         };
         await progress();
         const { restore } = await cluster.killLeader();

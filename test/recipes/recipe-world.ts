@@ -1,5 +1,5 @@
 import { ZooKeeper, type ZooKeeperOptions } from '@aviary/client';
-import type { Log } from '@aviary/foundation';
+import { writeInt32, type Log } from '@aviary/foundation';
 import { StandaloneServer, serverOptions, type ClientPort } from '@aviary/server';
 import {
   SeededRandom,
@@ -12,7 +12,11 @@ import {
 } from '@aviary/simulator';
 
 export const SESSION_TIMEOUT_MS = 2_000;
+/** Of clients that look at what is left: they outlive whatever a drawn network does to them. */
+export const LONG_SESSION_MS = 60_000;
 const TICK_MS = 200;
+/** Where the version stands in a Stat: behind two zxids and two times. */
+const VERSION_AT = 32;
 
 /** Links that always take the same time, so that round trips can be counted on a clock. */
 export const STEADY: Partial<NetworkModel> = {
@@ -86,6 +90,7 @@ export class RecipeWorld<Parts extends object = object, Options = unknown> {
       clientAddress: null,
       tickTimeMs: TICK_MS,
       minSessionTimeoutMs: 2 * TICK_MS,
+      maxSessionTimeoutMs: LONG_SESSION_MS,
       preAllocBytes: 16_384,
       reaperIntervalMs: 1_000,
       ...this.options.server,
@@ -113,6 +118,14 @@ export class RecipeWorld<Parts extends object = object, Options = unknown> {
   /** Watches that the server keeps. */
   get watchCount(): number {
     return this.port.tree.watches.size;
+  }
+
+  /** As if the node had been written to so often. */
+  forgeVersion(path: string, version: number): void {
+    const { tree } = this.port;
+    const { nodes } = tree;
+    nodes.select(tree.findText(path));
+    writeInt32(nodes.bytes, nodes.statAt + VERSION_AT, version);
   }
 
   /** What a service of this world has beside its client. */
@@ -194,7 +207,13 @@ export class RecipeWorld<Parts extends object = object, Options = unknown> {
   async look<T>(ask: (zk: ZooKeeper) => Promise<T>): Promise<T> {
     const process = this.world.addHost(`onlooker ${this.world.eventsDone}`).boot();
     const { network, clock, random } = process;
-    const zk = new ZooKeeper({ servers: 'server:2181', network, clock, random });
+    const zk = new ZooKeeper({
+      servers: 'server:2181',
+      sessionTimeoutMs: LONG_SESSION_MS,
+      network,
+      clock,
+      random,
+    });
     return this.in({ process }, async () => {
       try {
         return await ask(zk);

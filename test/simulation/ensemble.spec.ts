@@ -4,7 +4,7 @@ import { runEnsemble } from './ensemble-scenario.js';
 
 /** `SEED=n` runs one seed, `SEEDS=n` so many. */
 const given = process.env.SEED;
-const count = Number(process.env.SEEDS ?? 5);
+const count = Number(process.env.SEEDS ?? 2);
 const seeds =
   given === undefined ? Array.from({ length: count }, (_, i) => i + 1) : [Number(given)];
 

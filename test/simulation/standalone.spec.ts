@@ -4,7 +4,7 @@ import { runStandalone } from './standalone-scenario.js';
 
 /** `SEED=n` runs one seed, `SEEDS=n` so many. */
 const given = process.env.SEED;
-const count = Number(process.env.SEEDS ?? 15);
+const count = Number(process.env.SEEDS ?? 6);
 const seeds =
   given === undefined ? Array.from({ length: count }, (_, i) => i + 1) : [Number(given)];
 

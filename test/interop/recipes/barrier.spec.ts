@@ -68,6 +68,7 @@ describe.each(SERVER_KINDS)('barriers on a server of %s', (kind) => {
     await room.untilChildren(path, 1);
     expect(await theirs.tell('enter', WAIT_MS)).toBe(yes);
     const ours = await entered;
+    expect(ours.number).toBeNull();
     const left = theirs.tell('leave', WAIT_MS);
     await ours.leave({ waitMs: WAIT_MS });
     expect(await left).toBe(yes);

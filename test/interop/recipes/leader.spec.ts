@@ -89,6 +89,36 @@ describe.each(SERVER_KINDS)('leaders on a server of %s', (kind) => {
     await latch.tell('close');
   });
 
+  it('hand over when another process asks for it, and Curator behind the leader is told', async () => {
+    const [one, other] = ['one', 'other'].map((identity) =>
+      new Leaders(room.client(), { identity }).role('/asked'),
+    );
+    one!.campaign();
+    await one!.whenLeading({ waitMs: WAIT_MS });
+    const latch = await room.curator.make('latch', '/asked', 'curator');
+    await latch.tell('start');
+    await room.untilChildren('/asked', 2);
+    await other!.transferTo('curator', { waitMs: WAIT_MS });
+    expect(await latch.tell('await', WAIT_MS)).toBe('true');
+    await one!.withdraw();
+    await latch.tell('close');
+
+    // Before the chosen one it goes to the end of the queue, and does not get lost.
+    one!.campaign();
+    await one!.whenLeading({ waitMs: WAIT_MS });
+    const between = await room.curator.make('latch', '/asked', 'between');
+    await between.tell('start');
+    await room.untilChildren('/asked', 2);
+    other!.campaign();
+    await room.untilChildren('/asked', 3);
+    await other!.transferTo('other', { waitMs: WAIT_MS });
+    expect((await other!.whenLeading({ waitMs: WAIT_MS })).isOpen).toBe(true);
+    await one!.withdraw();
+    await other!.withdraw();
+    expect(await between.tell('await', WAIT_MS)).toBe('true');
+    await between.tell('close');
+  });
+
   it('take no part where a selector stands beside a latch', async () => {
     const selector = await room.curator.make('selector', '/mixed', 'curator');
     await selector.tell('start');
