@@ -13,18 +13,17 @@ const deterministicRooms = [
   'simulator',
 ];
 
+const message = 'This room is deterministic: use the ports of @aviary/foundation.';
+const timeAndChance = ['performance', 'setTimeout', 'setInterval', 'setImmediate', 'crypto'].map(
+  (name) => ({ name, message }),
+);
 const worldlyGlobals = [
-  'Date',
-  'performance',
-  'process',
-  'setTimeout',
-  'setInterval',
-  'setImmediate',
-  'queueMicrotask',
-].map((name) => ({
-  name,
-  message: 'This room is deterministic: use the ports of @aviary/foundation.',
-}));
+  ...timeAndChance,
+  ...['Date', 'process', 'queueMicrotask'].map((name) => ({ name, message })),
+];
+
+const usePort = 'Use the Random port of @aviary/foundation.';
+const noMathRandom = { object: 'Math', property: 'random', message: usePort };
 
 export default tseslint.config(
   { ignores: ['**/dist/**', '**/node_modules/**', 'coverage/**', 'data/**'] },
@@ -85,12 +84,21 @@ export default tseslint.config(
     files: deterministicRooms.map((room) => `libs/${room}/src/**/*.ts`),
     rules: {
       'no-restricted-globals': ['error', ...worldlyGlobals],
-      'no-restricted-properties': [
+      'no-restricted-properties': ['error', noMathRandom],
+    },
+  },
+  {
+    // What is built on the client takes time and chance from it, so that a seed is one world.
+    files: ['libs/{client,coordination}/src/**/*.ts', 'recipes/*/src/core/**/*.ts'],
+    rules: {
+      'no-restricted-globals': ['error', ...timeAndChance],
+      'no-restricted-properties': ['error', noMathRandom],
+      'no-restricted-imports': [
         'error',
         {
-          object: 'Math',
-          property: 'random',
-          message: 'Use the Random port of @aviary/foundation.',
+          name: 'node:crypto',
+          importNames: ['randomBytes', 'randomInt', 'randomUUID'],
+          message: usePort,
         },
       ],
     },

@@ -30,7 +30,7 @@ export default {
   ...shared,
   // What a test file of ES modules has loaded stays in its process: after so much the next file gets a
   // new one, or the collector of garbage would do nothing else in the end.
-  workerIdleMemoryLimit: '800MB',
+  workerIdleMemoryLimit: '400MB',
   // Left to itself Jest leaves one core to itself; on a machine with two that is half of all.
   maxWorkers: '100%',
   testMatch: [
@@ -38,4 +38,6 @@ export default {
     '<rootDir>/test/*.spec.ts',
     '<rootDir>/test/{golden,scenarios,simulation,e2e}/**/*.spec.ts',
   ],
+  // It waits for sessions to end, and runs with the recipes' tests.
+  testPathIgnorePatterns: ['/node_modules/', '/test/e2e/demo-walk\\.spec\\.ts$'],
 };
