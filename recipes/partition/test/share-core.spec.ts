@@ -63,6 +63,19 @@ describe('a member', () => {
     ]);
   });
 
+  it('claims again by the same agreement what it has owned by it and lost', () => {
+    const { core } = joined('ann', recordOf(7, 'ann'));
+    core.step({ kind: 'refused', item: '0', reason: 'stale' });
+    const record = recordOf(8, 'ann');
+    core.step({ kind: 'record', record });
+    core.step({ kind: 'claimed', item: '0' });
+    core.step({ kind: 'lost', item: '0' });
+    core.step({ kind: 'ended', item: '0' });
+    expect(core.step({ kind: 'released', item: '0' })).toEqual([
+      { kind: 'claim', item: '0', record },
+    ]);
+  });
+
   it('waits for the owner before, and forgets it when the item is due to another', () => {
     const { core } = joined('ann', recordOf(7, 'ann'));
     const taken = core.step({ kind: 'refused', item: '0', reason: 'taken' });

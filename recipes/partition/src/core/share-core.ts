@@ -209,6 +209,7 @@ export class ShareCore {
       case 'claimed':
         state.node = 'held';
         state.isLost = false;
+        state.isStale = false;
         return;
       case 'refused':
         state.node = input.reason === 'taken' ? 'taken' : 'none';
