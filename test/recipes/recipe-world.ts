@@ -1,20 +1,29 @@
 import { ZooKeeper, type ZooKeeperOptions } from '@aviary/client';
 import { writeInt32, type Log } from '@aviary/foundation';
-import { StandaloneServer, serverOptions, type ClientPort } from '@aviary/server';
+import type { ClientPort } from '@aviary/server';
 import {
   SeededRandom,
   World,
-  drawDiskModel,
   drawNetworkModel,
   type NetworkModel,
   type SimulatedHost,
   type SimulatedProcess,
 } from '@aviary/simulator';
+import {
+  EnsembleServers,
+  LONG_SESSION_MS,
+  LoneServer,
+  type RecipeServers,
+  type ServerSettings,
+} from './recipe-servers.js';
+
+export { LONG_SESSION_MS };
 
 export const SESSION_TIMEOUT_MS = 2_000;
-/** Of clients that look at what is left: they outlive whatever a drawn network does to them. */
-export const LONG_SESSION_MS = 60_000;
-const TICK_MS = 200;
+
+const LONGEST_DELAY = { probability: 0.02, maxMs: 100 };
+const RETRANSMIT_MS_MAX = 3_000;
+
 /** Where the version stands in a Stat: behind two zxids and two times. */
 const VERSION_AT = 32;
 
@@ -30,7 +39,9 @@ export interface RecipeWorldOptions {
   readonly seed?: number;
   /** `swarm`: network and disk drawn from the seed. */
   readonly network?: Partial<NetworkModel> | 'swarm';
-  readonly server?: Parameters<typeof serverOptions>[0];
+  readonly server?: ServerSettings;
+  /** Three members serve. Default: one server does. */
+  readonly isEnsemble?: boolean;
 }
 
 /** A process of a service, with its client. */
@@ -44,25 +55,26 @@ export interface Service {
 }
 
 /**
- * A server and services that are its clients, in one simulated world on virtual time.
+ * Servers and services that are their clients, in one simulated world on virtual time.
  *
  * The world of a recipe says in {@link equip} what its services have beside their clients.
  */
 export class RecipeWorld<Parts extends object = object, Options = unknown> {
   readonly world: World;
-  readonly host: SimulatedHost;
+  readonly servers: RecipeServers;
   readonly failures: string[] = [];
-  private readonly options: RecipeWorldOptions;
-  private server: StandaloneServer | null = null;
 
   constructor(options: RecipeWorldOptions = {}) {
-    const { seed = 1, network = {} } = options;
+    const { seed = 1, network = {}, server: settings, isEnsemble = false } = options;
     const swarm = new SeededRandom(seed).fork('swarm');
-    this.options = options;
-    const model = network === 'swarm' ? drawNetworkModel(swarm) : network;
+    const isDrawn = network === 'swarm';
+    const drawn = isDrawn ? drawNetworkModel(swarm) : network;
+    const model = isEnsemble ? withoutLongDelays(drawn) : drawn;
     this.world = new World({ seed, network: model });
-    const disk = network === 'swarm' ? drawDiskModel(swarm) : {};
-    this.host = this.world.addHost('server', { disk, directories: ['/data'] });
+    const Servers = isEnsemble ? EnsembleServers : LoneServer;
+    const failure = (what: string) => this.failures.push(what);
+    const { world } = this;
+    this.servers = new Servers({ world, swarm, hasDrawnDisk: isDrawn, settings, failure });
   }
 
   static async start<W extends RecipeWorld>(
@@ -74,50 +86,67 @@ export class RecipeWorld<Parts extends object = object, Options = unknown> {
     return world;
   }
 
-  /** Starts the server and lets time pass until it serves. */
+  /**
+   * A world whose network and disks are drawn from the seed; an even one has the members of an ensemble,
+   * an odd one a server that stands alone. `RECIPE_MEMBERS` (1 or 3) says for all seeds what they have.
+   */
+  static async drawn<W extends RecipeWorld>(
+    this: new (options?: RecipeWorldOptions) => W,
+    seed: number,
+  ): Promise<W> {
+    const { RECIPE_MEMBERS: members } = process.env;
+    const isEnsemble = members === undefined ? seed % 2 === 0 : Number(members) > 1;
+    const world = new this({ seed, network: 'swarm', isEnsemble });
+    await world.startServing();
+    return world;
+  }
+
+  /** Starts the servers and lets time pass until they serve. */
   async startServing(): Promise<void> {
-    this.boot();
-    await this.world.reach(() => this.server?.state === 'serving');
+    this.servers.start();
+    await this.world.reach(() => this.servers.isWhole);
   }
 
-  /** Starts the server, after killing the one that runs. */
+  /** A server dies, and comes back. */
   boot(): void {
-    const process = this.host.restart();
-    const { clock, random, disk, network } = process;
-    const log: Log = { info() {}, warn() {}, error: (message) => this.failures.push(message) };
-    const options = serverOptions({
-      dataDir: '/data',
-      clientAddress: null,
-      tickTimeMs: TICK_MS,
-      minSessionTimeoutMs: 2 * TICK_MS,
-      maxSessionTimeoutMs: LONG_SESSION_MS,
-      preAllocBytes: 16_384,
-      reaperIntervalMs: 1_000,
-      ...this.options.server,
-    });
-    process.run(() => {
-      const server = new StandaloneServer(
-        options,
-        { clock, random, disk, network, log },
-        (reason) => {
-          this.failures.push(reason);
-        },
-      );
-      this.server = server;
-      server.start().catch((error: unknown) => this.failures.push(String(error)));
-    });
+    this.servers.crash();
   }
 
-  /** The inside of the server. */
+  /** The host of the one server. */
+  get host(): SimulatedHost {
+    if (this.servers instanceof LoneServer) return this.servers.host;
+    throw new Error('the servers of an ensemble have a host each');
+  }
+
+  /** The inside of the server; of those of an ensemble the one that shows the newest. */
   get port(): ClientPort {
-    const port = this.server?.monitor;
+    const [port] = this.servers.ports;
     if (!port) throw new Error('the server does not serve');
     return port;
   }
 
-  /** Watches that the server keeps. */
+  /** Nothing gets through between a service and the servers, in one direction or both. */
+  cutOff(name: string, way: 'in' | 'out' | 'both' = 'both'): void {
+    for (const host of this.servers.hosts) {
+      if (way !== 'out') this.world.cutOneWay(host, name);
+      if (way !== 'in') this.world.cutOneWay(name, host);
+    }
+  }
+
+  /** The connections of a service break. */
+  resetConnections(name: string): void {
+    for (const host of this.servers.hosts) this.world.fabric.resetBetween(name, host);
+  }
+
+  /** All is well from now on, after the worst cut of the servers' power. */
+  relieve(): void {
+    this.world.heal();
+    this.servers.relieve();
+  }
+
+  /** Watches that the servers keep. */
   get watchCount(): number {
-    return this.port.tree.watches.size;
+    return this.servers.ports.reduce((sum, { tree }) => sum + tree.watches.size, 0);
   }
 
   /** As if the node had been written to so often. */
@@ -203,7 +232,7 @@ export class RecipeWorld<Parts extends object = object, Options = unknown> {
     return [...found.children].sort();
   }
 
-  /** Asks the server with a client that is gone afterwards. */
+  /** Asks the servers for the newest, with a client that is gone afterwards. */
   async look<T>(ask: (zk: ZooKeeper) => Promise<T>): Promise<T> {
     const process = this.world.addHost(`onlooker ${this.world.eventsDone}`).boot();
     const { network, clock, random } = process;
@@ -216,6 +245,7 @@ export class RecipeWorld<Parts extends object = object, Options = unknown> {
     });
     return this.in({ process }, async () => {
       try {
+        if (this.servers.hosts.length > 1) await zk.sync('/');
         return await ask(zk);
       } finally {
         await zk.close();
@@ -227,4 +257,12 @@ export class RecipeWorld<Parts extends object = object, Options = unknown> {
   async pass(virtualMs: number): Promise<void> {
     await this.world.run({ virtualMsMax: virtualMs });
   }
+}
+
+/** A network whose delays leaders outlast: else they would be deposed all the time. */
+function withoutLongDelays(model: Partial<NetworkModel>): Partial<NetworkModel> {
+  const { link } = model;
+  if (link?.delay.tail === undefined) return { ...model, retransmitMaxMs: RETRANSMIT_MS_MAX };
+  const delay = { ...link.delay, tail: LONGEST_DELAY };
+  return { ...model, link: { ...link, delay }, retransmitMaxMs: RETRANSMIT_MS_MAX };
 }

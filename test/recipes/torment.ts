@@ -1,7 +1,7 @@
 import { SESSION_TIMEOUT_MS, type RecipeWorld, type Service } from './recipe-world.js';
 
 /**
- * Faults for `forMs` from now, as the world's seed draws: the server killed and paused, services paused for
+ * Faults for `forMs` from now, as the world's seed draws: a server killed and paused, services paused for
  * up to twice their session timeout, cut off in one direction or both, all connections reset.
  *
  * @param pause Pauses a service; for tests that note when.
@@ -17,7 +17,11 @@ export function torment(
 ): void {
   const fates = world.world.random.fork('fates');
   const after = (ms: number, action: () => void) => world.world.after(ms, action);
-  for (let at = 500; at < forMs; at += fates.between(100, 1_500)) {
+  const names = services.map(({ name }) => name);
+  world.servers.torment(forMs, names);
+  // Members have faults of their own: with all of these, too, there would be nothing to see in between.
+  const gapMs = world.servers.hosts.length > 1 ? 3_000 : 1_500;
+  for (let at = 500; at < forMs; at += fates.between(100, gapMs)) {
     const victim = services[fates.below(services.length)]!;
     const { name } = victim;
     const faultMs = fates.between(1, 2 * SESSION_TIMEOUT_MS);
@@ -26,28 +30,23 @@ export function torment(
         after(at, () => world.boot());
         break;
       case 1:
-        after(at, () => world.host.process?.pause());
-        after(at + faultMs, () => world.host.process?.resume());
+        after(at, () => world.servers.pause());
+        after(at + faultMs, () => world.servers.resume());
         break;
       case 2:
       case 3:
         after(at, () => pause(victim, faultMs));
         break;
       case 4:
-        after(at, () => world.world.partition([name], ['server']));
+        after(at, () => world.cutOff(name));
         after(at + faultMs, () => world.world.heal());
         break;
       case 5:
-        after(at, () => {
-          const [from, to] = fates.below(2) === 0 ? [name, 'server'] : ['server', name];
-          world.world.cutOneWay(from, to);
-        });
+        after(at, () => world.cutOff(name, fates.below(2) === 0 ? 'out' : 'in'));
         after(at + faultMs, () => world.world.heal());
         break;
       default:
-        after(at, () =>
-          services.forEach((service) => world.world.fabric.resetBetween(service.name, 'server')),
-        );
+        after(at, () => names.forEach((each) => world.resetConnections(each)));
     }
   }
 }

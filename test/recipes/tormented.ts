@@ -1,4 +1,3 @@
-import { worstPowerCut } from '@aviary/simulator';
 import type { RecipeWorld, Service } from './recipe-world.js';
 import { torment } from './torment.js';
 
@@ -68,13 +67,6 @@ export function tormentAll(
   torment(world, services, forMs, (victim, pauseMs) => {
     all.find(({ service }) => service === victim)?.pause(pauseMs);
   });
-}
-
-/** All faults end, and the server with them, by the worst cut of its power; another one starts. */
-export function relieve(world: RecipeWorld): void {
-  world.world.heal();
-  world.host.process?.kill(worstPowerCut);
-  world.boot();
 }
 
 /** Watches that are left although nobody waits for anything any more. */

@@ -18,23 +18,6 @@ export class BarrierWorld extends RecipeWorld<Pick<Service, 'barriers'>> {
     return { barriers: new Barriers(zk, { root: '/barriers', identity: name, log, random }) };
   }
 
-  /** Called when a server was started. */
-  onBoot: () => void = () => undefined;
-
-  override boot(): void {
-    super.boot();
-    this.onBoot();
-  }
-
-  /** What the server serves; null: it does not serve. */
-  get treeServed(): BarrierWorld['port']['tree'] | null {
-    try {
-      return this.port.tree;
-    } catch {
-      return null;
-    }
-  }
-
   /** The names in the directory of a barrier; none if it is not there. */
   async inside(path: string): Promise<string[]> {
     return this.port.tree.findText(path) === -1 ? [] : this.children(path);

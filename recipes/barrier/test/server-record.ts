@@ -1,3 +1,4 @@
+import type { Tree } from '../../../test/recipes/recipe-servers.js';
 import type { BarrierWorld } from './barrier-world.js';
 
 /** A round, as the server saw it open. */
@@ -7,41 +8,65 @@ export interface Opening {
   readonly members: readonly bigint[];
 }
 
-type Tree = BarrierWorld['port']['tree'];
-
 /**
- * What happens to a directory, seen from inside the server at each transaction: no client is asked,
+ * What happens to a directory, seen from inside the servers at each transaction: no client is asked,
  * so nothing is missed and nothing late.
  */
 export class ServerRecord {
-  readonly openings: Opening[] = [];
   private readonly world: BarrierWorld;
   private readonly path: string;
-  private watched: Tree | null = null;
-  private token = 0n;
+  /** What a tree has shown since it served last: of that a new leader may cut off something again. */
+  private readonly sights = new Map<Tree, Opening[]>();
+  private readonly certain = new Map<bigint, Opening>();
 
+  /** From now on every server that runs is watched. */
   constructor(world: BarrierWorld, path: string) {
     this.world = world;
     this.path = path;
+    this.update();
+    world.world.check(() => this.update());
   }
 
-  /** Whether a server was there that is not watched yet. */
-  attach(): boolean {
-    const tree = this.world.treeServed;
-    if (tree === null || tree === this.watched) return false;
-    this.watched = tree;
+  /** In the order of their tokens: one server may see them later than another. */
+  get openings(): readonly Opening[] {
+    return [...this.certain.values()].sort((one, other) => Number(one.token - other.token));
+  }
+
+  /** The czxids of the members that are inside now, by a server that has seen `zxid`; none without one. */
+  members(zxid = 0n): bigint[] {
+    const [port] = this.world.servers.ports;
+    return port === undefined || port.tree.lastZxid < zxid ? [] : this.membersIn(port.tree);
+  }
+
+  private update(): void {
+    const { ports, trees } = this.world.servers;
+    for (const tree of trees) if (!this.sights.has(tree)) this.attachTo(tree);
+    for (const { tree } of ports) {
+      for (const opening of this.sights.get(tree)!.splice(0)) {
+        if (!this.certain.has(opening.token)) this.certain.set(opening.token, opening);
+      }
+    }
+  }
+
+  private attachTo(tree: Tree): void {
+    const openings: Opening[] = [];
+    this.sights.set(tree, openings);
+    const look = (): void => {
+      const ready = tree.findText(`${this.path}/ready`);
+      if (ready === -1) return;
+      const token = czxidOf(tree, ready);
+      if (openings.at(-1)?.token === token || this.certain.has(token)) return;
+      openings.push({ token, members: this.membersIn(tree) });
+    };
     const tell = tree.tellChildrenChanged.bind(tree);
     tree.tellChildrenChanged = (parent) => {
-      this.look(tree);
+      look();
       tell(parent);
     };
-    this.look(tree);
-    return true;
+    look();
   }
 
-  /** The czxids of the members that are inside now. */
-  members(tree = this.watched): bigint[] {
-    if (tree === null) return [];
+  private membersIn(tree: Tree): bigint[] {
     const directory = tree.findText(this.path);
     if (directory === -1) return [];
     const ready = tree.findText(`${this.path}/ready`);
@@ -50,15 +75,6 @@ export class ServerRecord {
       if (node !== directory && node !== ready) found.push(czxidOf(tree, node));
     });
     return found;
-  }
-
-  private look(tree: Tree): void {
-    const ready = tree.findText(`${this.path}/ready`);
-    if (ready === -1) return;
-    const token = czxidOf(tree, ready);
-    if (token === this.token) return;
-    this.token = token;
-    this.openings.push({ token, members: this.members(tree) });
   }
 }
 

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { BadVersionError, TransactionFailedError, type ZooKeeper } from '@aviary/client';
-import { worstPowerCut } from '@aviary/simulator';
 import { filter } from 'rxjs';
 import {
   RecipeWorld,
@@ -13,6 +12,8 @@ import { Caches, type TreeSnapshot } from '../src/index.js';
 const SEEDS = Number(process.env.RECIPE_SEEDS ?? 2);
 const FIRST_SEED = Number(process.env.SEED ?? 1);
 const TORMENT_MS = 8_000;
+/** Fewer would say nothing. */
+const SNAPSHOTS_MIN = 10;
 /** On the slowest networks that are drawn: a connection, a read, and again where it breaks. */
 const REREAD_MS_MAX = 60_000;
 
@@ -131,7 +132,7 @@ function bound(target: object, value: unknown): unknown {
 }
 
 async function run(seed: number, ears: (zk: ZooKeeper) => ZooKeeper = (zk) => zk) {
-  const world = await RecipeWorld.start({ seed, network: 'swarm' });
+  const world = await RecipeWorld.drawn(seed);
   await world.look(async (zk) => {
     await zk.ensurePath('/s/b');
     await zk.create('/s/a', '0');
@@ -150,12 +151,14 @@ async function run(seed: number, ears: (zk: ZooKeeper) => ZooKeeper = (zk) => zk
   torment(world, [...readers, ...writers.map((writer) => writer.service)], TORMENT_MS);
   await world.pass(TORMENT_MS + 2 * SESSION_TIMEOUT_MS);
 
-  world.world.heal();
-  world.host.process?.kill(worstPowerCut);
-  world.boot();
+  world.relieve();
   const before = writers.map(({ written }) => written);
   const goesOn = () => writers.every(({ written }, at) => written > before[at]! + 2);
   await world.world.reach(goesOn, { virtualMsMax: 300_000 });
+  const snapshots = () => watchers.reduce((sum, watcher) => sum + watcher().snapshots, 0);
+  // Who is hard of hearing may never come to so many.
+  const isShown = () => snapshots() > SNAPSHOTS_MIN;
+  await world.world.reach(isShown, { virtualMsMax: 60_000 }).catch(() => undefined);
   for (const writer of writers) writer.stopped = true;
   await world.world.settle(Promise.all(running), { virtualMsMax: 60_000 });
   const truth = String((await world.look((zk) => zk.get('/s/a'))).data);
@@ -171,8 +174,7 @@ async function run(seed: number, ears: (zk: ZooKeeper) => ZooKeeper = (zk) => zk
   // Where the answer to a close is lost, the watch goes with the session.
   await world.pass(2 * SESSION_TIMEOUT_MS);
   if (world.watchCount > 0) violations.push(`${world.watchCount} watches are left at the server`);
-  const snapshots = watchers.reduce((sum, watcher) => sum + watcher().snapshots, 0);
-  return { violations: [...violations, ...world.failures], snapshots };
+  return { violations: [...violations, ...world.failures], snapshots: snapshots() };
 }
 
 const seeds = Array.from({ length: SEEDS }, (_, at) => FIRST_SEED + at);
@@ -183,7 +185,7 @@ describe('caches under faults', () => {
     async (seed) => {
       const { violations, snapshots } = await run(seed);
       expect(violations).toEqual([]);
-      expect(snapshots).toBeGreaterThan(10);
+      expect(snapshots).toBeGreaterThan(SNAPSHOTS_MIN);
     },
   );
 

@@ -3,7 +3,6 @@ import {
   Tormented,
   firstConviction,
   recipeSeeds,
-  relieve,
   tormentAll,
   watchesLeft,
 } from '../../../test/recipes/tormented.js';
@@ -11,6 +10,8 @@ import type { AtomicCounter } from '../src/index.js';
 import { CounterWorld, SESSION_TIMEOUT_MS, type Service } from './counter-world.js';
 
 const TORMENT_MS = 10_000;
+/** Fewer would say nothing. */
+const CHANGES_MIN = 30n;
 /** How a service counts. The last two are mistakes, which must be found. */
 type Way = 'right' | 'repeats what is ambiguous' | 'writes without comparing';
 
@@ -80,13 +81,12 @@ class Accountant extends Tormented<Service, CounterWorld> {
 
 interface Run {
   readonly violations: readonly string[];
-  readonly changes: number;
   readonly ambiguous: bigint;
 }
 
 /** Three services under faults, one of them without receipts; then everything heals, and it is counted. */
 async function run(seed: number, way: Way): Promise<Run> {
-  const world = await CounterWorld.start({ seed, network: 'swarm' });
+  const world = await CounterWorld.drawn(seed);
   const services = [
     world.service('ann'),
     world.service('bob'),
@@ -98,17 +98,19 @@ async function run(seed: number, way: Way): Promise<Run> {
   tormentAll(world, accountants, TORMENT_MS);
   await world.pass(TORMENT_MS + 2 * SESSION_TIMEOUT_MS);
 
-  relieve(world);
+  world.relieve();
   const before = accountants.map(({ changes }) => changes);
-  const counts = () => accountants.every(({ changes }, at) => changes > before[at]! + 2);
+  const total = (pick: (one: Accountant) => bigint) =>
+    accountants.reduce((sum, one) => sum + pick(one), 0n);
+  const counts = () =>
+    accountants.every(({ changes }, at) => changes > before[at]! + 2) &&
+    total(({ changes }) => BigInt(changes)) > CHANGES_MIN;
   await world.world.reach(counts, { virtualMsMax: 300_000 });
   for (const accountant of accountants) accountant.stopped = true;
   await world.world.settle(Promise.all(running), { virtualMsMax: 60_000 });
   await world.pass(2 * SESSION_TIMEOUT_MS);
 
   const violations = accountants.flatMap((one) => one.violations);
-  const total = (pick: (one: Accountant) => bigint) =>
-    accountants.reduce((sum, one) => sum + pick(one), 0n);
   const acknowledged = total((one) => one.acknowledged);
   const ambiguous = total((one) => one.ambiguous);
   const [onlooker] = services;
@@ -120,8 +122,7 @@ async function run(seed: number, way: Way): Promise<Run> {
   // The directory may stay: a container in which nothing ever was is not removed by the servers.
   const lock = await world.look((zk) => zk.exists('/counters/a-lock'));
   if ((lock?.numChildren ?? 0) > 0) violations.push('somebody is left in the queue for the lock');
-  const changes = accountants.reduce((sum, one) => sum + one.changes, 0);
-  return { violations: [...violations, ...world.failures], changes, ambiguous };
+  return { violations: [...violations, ...world.failures], ambiguous };
 }
 
 function booksOf(accountants: readonly Accountant[], value: bigint): string[] {
@@ -152,9 +153,7 @@ describe('counters under faults', () => {
   it.each(recipeSeeds(5))(
     'have what was acknowledged, and no more than what is ambiguous, SEED=%i',
     async (seed) => {
-      const { violations, changes } = await run(seed, 'right');
-      expect(violations).toEqual([]);
-      expect(changes).toBeGreaterThan(30);
+      expect((await run(seed, 'right')).violations).toEqual([]);
     },
   );
 

@@ -1,5 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import { worstPowerCut } from '@aviary/simulator';
 import { LeaderCronJob } from '../src/core/cron-job.js';
 import type { MisfirePolicy } from '../src/core/cron-plan.js';
 import { CronSchedule } from '../src/core/cron-schedule.js';
@@ -11,6 +10,8 @@ import { LeaderWorld, SESSION_TIMEOUT_MS, type Service } from './leader-world.js
 const SEEDS = Number(process.env.RECIPE_SEEDS ?? 2);
 const FIRST_SEED = Number(process.env.SEED ?? 1);
 const TORMENT_MS = 10_000;
+/** Fewer would say nothing. */
+const FIRES_MIN = 3;
 /** Timers come a turn of the event loop late. */
 const TICK_MS = 5;
 
@@ -179,13 +180,11 @@ class Candidate {
 
 interface Run {
   readonly violations: readonly string[];
-  readonly terms: number;
-  readonly fires: number;
 }
 
 /** Three services under faults; then everything heals, and nothing may be left of them. */
 async function run(seed: number, mistake: Mistake = 'none'): Promise<Run> {
-  const world = await LeaderWorld.start({ seed, network: 'swarm' });
+  const world = await LeaderWorld.drawn(seed);
   await world.look((zk) => zk.ensurePath('/book'));
   const resource = new Resource();
   const misfire = (['skip', 'run-once', 'run-all'] as const)[seed % 3]!;
@@ -202,11 +201,11 @@ async function run(seed: number, mistake: Mistake = 'none'): Promise<Run> {
   await world.pass(TORMENT_MS + 2 * SESSION_TIMEOUT_MS);
 
   // Liveness: once all is well, everybody comes to lead.
-  world.world.heal();
-  world.host.process?.kill(worstPowerCut);
-  world.boot();
+  world.relieve();
   const before = candidates.map(({ terms }) => terms);
-  const isServed = () => candidates.every(({ terms }, at) => terms > before[at]! + 1);
+  const fires = () => candidates.reduce((total, { fired }) => total + fired.length, 0);
+  const isServed = () =>
+    fires() > FIRES_MIN && candidates.every(({ terms }, at) => terms > before[at]! + 1);
   await world.world.reach(isServed, { virtualMsMax: 300_000 });
 
   for (const candidate of candidates) candidate.stopped = true;
@@ -228,8 +227,6 @@ async function run(seed: number, mistake: Mistake = 'none'): Promise<Run> {
       ...doubles(candidates),
       ...world.failures,
     ],
-    terms: candidates.reduce((total, { terms }) => total + terms, 0),
-    fires: candidates.reduce((total, { fired }) => total + fired.length, 0),
   };
 }
 
@@ -268,10 +265,7 @@ describe('roles under faults', () => {
   const seeds = Array.from({ length: SEEDS }, (_, at) => FIRST_SEED + at);
 
   it.each(seeds)('have one leader at a time, and leave nothing behind, SEED=%i', async (seed) => {
-    const { violations, terms, fires } = await run(seed);
-    expect(violations).toEqual([]);
-    expect(terms).toBeGreaterThan(6);
-    expect(fires).toBeGreaterThan(3);
+    expect((await run(seed)).violations).toEqual([]);
   });
 
   it.each<[Mistake, RegExp, number]>([

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { describe, expect, it } from '@jest/globals';
-import { worstPowerCut } from '@aviary/simulator';
 import { DistributedLock, currentLease } from '../src/index.js';
 import { LockWorld, SESSION_TIMEOUT_MS, type Service } from './lock-world.js';
 import { application } from './nest-world.js';
@@ -60,6 +59,8 @@ class Ledger {
 /** Processes that stop, links that break, sessions that expire, a server that dies. */
 function torment(world: LockWorld, services: readonly Service[]): void {
   const fates = world.world.random.fork('fates');
+  const names = services.map(({ name }) => name);
+  world.servers.torment(TORMENT_MS, names);
   for (let at = 500; at < TORMENT_MS; at += fates.between(100, 1_200)) {
     const { name, process } = services[fates.below(services.length)]!;
     const forMs = fates.between(1, 2 * SESSION_TIMEOUT_MS);
@@ -77,12 +78,12 @@ function torment(world: LockWorld, services: readonly Service[]): void {
         break;
       case 2:
         during(
-          () => world.world.partition([name], ['server']),
+          () => world.cutOff(name),
           () => world.world.heal(),
         );
         break;
       case 3:
-        world.world.after(at, () => world.world.fabric.resetBetween(name, 'server'));
+        world.world.after(at, () => world.resetConnections(name));
         break;
       default:
         world.world.after(at, () => world.boot());
@@ -99,7 +100,7 @@ interface Run {
 }
 
 async function run(seed: number, asserts: boolean): Promise<Run> {
-  const world = await LockWorld.start({ seed, network: 'swarm' });
+  const world = await LockWorld.drawn(seed);
   await world.look((zk) => zk.ensurePath('/book'));
   const services = ['ann', 'bob', 'cas'].map((name) => world.service(name));
   Ledger.resource = new Resource();
@@ -121,9 +122,7 @@ async function run(seed: number, asserts: boolean): Promise<Run> {
   torment(world, services);
   await world.pass(TORMENT_MS + 2 * SESSION_TIMEOUT_MS);
   for (const { process } of services) process.resume();
-  world.world.heal();
-  world.host.process?.kill(worstPowerCut);
-  world.boot();
+  world.relieve();
   // Once all is well everybody is served: no call hangs, and no contender is left behind.
   const before = ledgers.map(({ entered }) => entered);
   const isServed = () => ledgers.every(({ entered }, at) => entered > before[at]! + 1);

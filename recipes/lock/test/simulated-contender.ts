@@ -37,10 +37,18 @@ export class GuardedResource {
   }
 }
 
+/** What is known of a lease that is out. */
+interface Grant {
+  readonly path: string;
+  readonly isWriting: boolean;
+  /** What its holder had seen when it got it: a server that has seen less knows nothing of it. */
+  readonly seenZxid: bigint;
+}
+
 /** All leases that are out, whoever has them: looked at from outside, at one moment. */
 export class Overview {
   readonly violations: string[] = [];
-  private readonly out = new Map<Lease, { readonly path: string; readonly isWriting: boolean }>();
+  private readonly out = new Map<Lease, Grant>();
   private readonly newest = new Map<string, bigint>();
   grants = 0;
 
@@ -50,19 +58,19 @@ export class Overview {
   ) {}
 
   /** A lease was had. I2, I4: whoever is served later has the greater token, unless both may read. */
-  granted(lease: Lease, isWriting: boolean): void {
+  granted(lease: Lease, isWriting: boolean, seenZxid: bigint): void {
     const { path, token } = lease;
     this.grants++;
-    this.out.set(lease, { path, isWriting });
+    this.out.set(lease, { path, isWriting, seenZxid });
     const newest = this.newest.get(path) ?? 0n;
     if (isWriting && token <= newest) this.note(`${token} was served after ${newest} at ${path}`);
     if (isWriting) this.newest.set(path, token);
   }
 
   /** A writer reads on: its token stays. */
-  downgraded(from: Lease, to: Lease): void {
+  downgraded(from: Lease, to: Lease, seenZxid: bigint): void {
     this.out.delete(from);
-    this.out.set(to, { path: to.path, isWriting: false });
+    this.out.set(to, { path: to.path, isWriting: false, seenZxid });
     if (from.token !== to.token) this.note(`the token ${from.token} became ${to.token}`);
   }
 
@@ -82,7 +90,8 @@ export class Overview {
     }
     const tree = this.treeIfServing();
     if (tree === null) return;
-    for (const [{ nodePath }] of held) {
+    for (const [{ nodePath }, { seenZxid }] of held) {
+      if (tree.lastZxid < seenZxid) continue;
       if (tree.findText(nodePath) === -1) this.note(`${nodePath} is held, and not there`);
     }
     const permits = tree.findText('/locks/p/leases');
@@ -158,14 +167,15 @@ export class Contender {
 
   private async visit(held: Held): Promise<void> {
     const { overview } = this.scene;
+    const { zk } = this.service;
     this.acquired++;
     let { leases } = held;
-    for (const lease of leases) overview.granted(lease, held.isWriting);
+    for (const lease of leases) overview.granted(lease, held.isWriting, zk.lastZxid);
     try {
       await this.use(leases, held.isWriting);
       if (held.downgrade !== undefined && this.draw(2) === 0) {
         const reading = await held.downgrade();
-        overview.downgraded(leases[0]!, reading);
+        overview.downgraded(leases[0]!, reading, zk.lastZxid);
         leases = [reading];
         await this.use(leases, false);
       }

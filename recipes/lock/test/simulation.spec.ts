@@ -1,4 +1,3 @@
-import { worstPowerCut } from '@aviary/simulator';
 import { describe, expect, it } from '@jest/globals';
 import { torment } from '../../../test/recipes/torment.js';
 import { LockWorld, SESSION_TIMEOUT_MS, type Service } from './lock-world.js';
@@ -10,10 +9,11 @@ const SEEDS = Number(process.env.RECIPE_SEEDS ?? 2);
 const FIRST_SEED = Number(process.env.SEED ?? 1);
 const TORMENT_MS = 8_000;
 const LOOK_MS = 5;
+/** Fewer would say nothing. */
+const GRANTS_MIN = 9;
 
 interface Run {
   readonly violations: readonly string[];
-  readonly grants: number;
 }
 
 /** Makes a mistake in the services' locks. */
@@ -21,7 +21,7 @@ type Mistake = (service: Service) => void;
 
 /** Three services under faults; then everything heals, and nothing may be left of them. */
 async function run(kind: Kind, seed: number, asserts = true, err?: Mistake): Promise<Run> {
-  const world = await LockWorld.start({ seed, network: 'swarm' });
+  const world = await LockWorld.drawn(seed);
   const resource = new GuardedResource();
   const overview = new Overview(world, kind);
   const services = ['ann', 'bob', 'cas'].map((name) => world.service(name));
@@ -41,11 +41,11 @@ async function run(kind: Kind, seed: number, asserts = true, err?: Mistake): Pro
   await world.pass(TORMENT_MS + 2 * SESSION_TIMEOUT_MS);
 
   // Liveness: once all is well, everybody is served.
-  world.world.heal();
-  world.host.process?.kill(worstPowerCut);
-  world.boot();
+  world.relieve();
   const before = contenders.map(({ acquired }) => acquired);
-  const isServed = () => contenders.every(({ acquired }, at) => acquired > before[at]! + 2);
+  const isServed = () =>
+    overview.grants > GRANTS_MIN &&
+    contenders.every(({ acquired }, at) => acquired > before[at]! + 2);
   await world.world.reach(isServed, { virtualMsMax: 300_000 });
 
   for (const contender of contenders) contender.stopped = true;
@@ -59,7 +59,7 @@ async function run(kind: Kind, seed: number, asserts = true, err?: Mistake): Pro
     ...(await leftovers(world, services)),
     ...world.failures,
   ];
-  return { violations, grants: overview.grants };
+  return { violations };
 }
 
 /** I3, I8: neither contenders nor watches, before the clients go. */
@@ -88,9 +88,7 @@ describe.each(KINDS)('%s locks under faults', (kind, count) => {
   it.each(Array.from({ length: count }, (_, at) => FIRST_SEED + at))(
     'exclude, keep the order, settle in time and leave nothing behind, SEED=%i',
     async (seed) => {
-      const { violations, grants } = await run(kind, seed);
-      expect(violations).toEqual([]);
-      expect(grants).toBeGreaterThan(9);
+      expect((await run(kind, seed)).violations).toEqual([]);
     },
   );
 });

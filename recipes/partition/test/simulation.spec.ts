@@ -1,5 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import { worstPowerCut } from '@aviary/simulator';
 import { torment } from '../../../test/recipes/torment.js';
 import { shareOut, type Partition, type Share } from '../src/index.js';
 import {
@@ -13,6 +12,8 @@ import {
 const SEEDS = Number(process.env.RECIPE_SEEDS ?? 2);
 const FIRST_SEED = Number(process.env.SEED ?? 1);
 const TORMENT_MS = 12_000;
+/** Fewer would say nothing. */
+const WRITES_MIN = 100;
 const GRACE_MS = 1_000;
 const ITEMS = ['0', '1', '2', '3', '4', '5'];
 const NAMES = ['ann', 'bob', 'cas', 'dan'];
@@ -42,8 +43,9 @@ class Worker {
   readonly generations = new Map<string, bigint>();
   readonly violations: string[] = [];
   share: Share | null = null;
-  moves = 0;
   stays = false;
+  /** With much of it who comes back soon finds the agreement as it was. */
+  settleMs = 200;
 
   constructor(
     readonly service: Service,
@@ -53,11 +55,12 @@ class Worker {
 
   join(): void {
     const { partitions } = this.service;
-    const options = { items: ITEMS.length, graceMs: GRACE_MS, settleMs: 200 };
+    const { settleMs } = this;
+    const options = { items: ITEMS.length, graceMs: GRACE_MS, settleMs };
     this.share = partitions.join('g', options, (partition, signal) => this.own(partition, signal));
   }
 
-  /** Comes and goes until it is told to stay. */
+  /** Comes and goes until it is told to stay; in half of the runs everybody stays from the beginning. */
   async run(): Promise<void> {
     const { random } = this.service.process;
     this.join();
@@ -74,7 +77,6 @@ class Worker {
   private async own(partition: Partition, signal: AbortSignal): Promise<void> {
     const { process, name } = this.service;
     const { item, generation } = partition;
-    this.moves++;
     const before = this.generations.get(item) ?? 0n;
     if (generation < before) this.violations.push(`${name} went back to ${generation}`);
     this.generations.set(item, generation);
@@ -99,26 +101,26 @@ class Worker {
 
 interface Run {
   readonly violations: readonly string[];
-  readonly moves: number;
-  readonly writes: number;
 }
 
 /** Services under faults; then everything heals, and each item must be where it belongs. */
 async function run(seed: number, asserts: boolean): Promise<Run> {
-  const world = await PartitionWorld.start({ seed, network: 'swarm' });
+  const world = await PartitionWorld.drawn(seed);
   const resource = new GuardedItems();
   const workers = NAMES.slice(0, 2 + (seed % 3)).map(
     (name) => new Worker(world.service(name), resource, asserts),
   );
+  for (const worker of workers) {
+    worker.stays = seed % 4 < 2;
+    worker.settleMs = seed % 8 < 4 ? 1_500 : 200;
+  }
   const running = workers.map((one) => world.begin(one.service, () => one.run()));
   const services = workers.map(({ service }) => service);
   torment(world, services, TORMENT_MS);
   await world.pass(TORMENT_MS + 2 * SESSION_TIMEOUT_MS);
 
   // Liveness: once all is well, and all stay, each has what it is due.
-  world.world.heal();
-  world.host.process?.kill(worstPowerCut);
-  world.boot();
+  world.relieve();
   for (const worker of workers) worker.stays = true;
   await world.world.settle(Promise.all(running), { virtualMsMax: 60_000 });
   const owners = shareOut(
@@ -126,6 +128,7 @@ async function run(seed: number, asserts: boolean): Promise<Run> {
     services.map(({ name }) => name),
   );
   const isShared = () =>
+    resource.writes > WRITES_MIN &&
     workers.every(({ items, service }) =>
       ITEMS.every(
         (item) => (items.get(item)?.isHeld ?? false) === (owners.get(item) === service.name),
@@ -137,7 +140,7 @@ async function run(seed: number, asserts: boolean): Promise<Run> {
   await world.world.settle(Promise.all(leaving), { virtualMsMax: 60_000 });
   await world.pass(2 * SESSION_TIMEOUT_MS);
   violations.push(...(await leftOf(world, services)), ...world.failures);
-  return { violations, moves: sum(workers), writes: resource.writes };
+  return { violations };
 }
 
 async function leftOf(world: PartitionWorld, services: readonly Service[]): Promise<string[]> {
@@ -154,20 +157,13 @@ async function leftOf(world: PartitionWorld, services: readonly Service[]): Prom
   return left;
 }
 
-function sum(workers: readonly Worker[]): number {
-  return workers.reduce((total, { moves }) => total + moves, 0);
-}
-
 const seeds = Array.from({ length: SEEDS }, (_, at) => FIRST_SEED + at);
 
 describe('shared items under faults', () => {
   it.each(seeds)(
     'have one owner each, come to where they belong, and leave nothing behind, SEED=%i',
     async (seed) => {
-      const { violations, moves, writes } = await run(seed, true);
-      expect(violations).toEqual([]);
-      expect(moves).toBeGreaterThan(ITEMS.length);
-      expect(writes).toBeGreaterThan(100);
+      expect((await run(seed, true)).violations).toEqual([]);
     },
   );
 
