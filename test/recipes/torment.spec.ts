@@ -153,6 +153,7 @@ describe(`all recipes at once, on ${clusterName}`, () => {
     const history: History = { ...facts, lines: crew.lines };
     const violations = [...violationsOf(history), ...apart, ...ends, ...left];
     const told = {
+      violations,
       seed: TORMENT_SEED,
       notes,
       deeds: deeds(crew.lines),

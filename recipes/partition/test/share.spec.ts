@@ -151,6 +151,22 @@ describe('a group', () => {
     expect(bob.journal).toEqual([]);
   });
 
+  it('begins again as soon as at first with work that went well for long before it failed', async () => {
+    const pausesMs: number[] = [];
+    let failedMs: number | null = null;
+    const now = () => world.world.virtualMs;
+    ann.service.process.run(() => {
+      ann.service.partitions.join('g', { items: 1 }, async () => {
+        if (failedMs !== null) pausesMs.push(Math.round((now() - failedMs) / 100) / 10);
+        if (pausesMs.length === 3) await ann.sleep(100_000);
+        failedMs = now();
+        throw new Error('broken');
+      });
+    });
+    await world.until(() => pausesMs.length === 5, 300_000);
+    expect(pausesMs).toEqual([1, 2, 4, 1, 2]);
+  });
+
   it('goes on with the work that fails, after a pause', async () => {
     let runs = 0;
     const share = await world.in(ann.service, () =>

@@ -90,7 +90,8 @@ export abstract class StandingNode<Terms extends StandingNodeTerms = StandingNod
   private leaving: Promise<void> | null = null;
   /** Wakes who waits for it: new data, or another connection. */
   private wake: (why: Wake) => void = () => undefined;
-  private joinedAtMs = 0;
+  /** Since when it stands, or has stood until just now; null: not since the last rest. */
+  private joinedAtMs: number | null = null;
   private pauseMs = 0;
 
   /**
@@ -319,9 +320,9 @@ export abstract class StandingNode<Terms extends StandingNodeTerms = StandingNod
 
   /** Nobody is served by making a node again and again as fast as it goes. */
   private async rest(): Promise<void> {
-    const stoodMs = this.zk.clock.monotonicMs() - this.joinedAtMs;
-    const isLong = this.current.kind === 'lost' && stoodMs >= STOOD_MS;
-    const { pauseMs } = this;
+    const { joinedAtMs, pauseMs } = this;
+    this.joinedAtMs = null;
+    const isLong = joinedAtMs !== null && this.zk.clock.monotonicMs() - joinedAtMs >= STOOD_MS;
     this.pauseMs = isLong ? PAUSE_MS : Math.min(Math.max(2 * pauseMs, PAUSE_MS), PAUSE_MS_MAX);
     if (!isLong && pauseMs > 0) await pause(this.zk.clock, pauseMs, this.ending.signal);
   }

@@ -25,7 +25,10 @@ import { PartitionMovedError } from './partition-errors.js';
 import { Partition } from './partition.js';
 import { ShareCore, type ShareInput, type ShareOutput, type StopReason } from './share-core.js';
 
-/** The first pause after something that the servers refuse, or that the work throws. */
+/**
+ * The first pause after something that the servers refuse, or that the work throws. Each later one is twice
+ * as long, until all was well for as long as the longest.
+ */
 const PAUSE_MS = 1_000;
 const PAUSE_MS_MAX = 60_000;
 
@@ -204,9 +207,13 @@ export class Share implements AsyncDisposable {
       pauseMs = Math.min(2 * pauseMs, PAUSE_MS_MAX);
       if (!this.ending.signal.aborted) subscribe();
     };
+    const shown = (value: T): void => {
+      pauseMs = PAUSE_MS;
+      next(value);
+    };
     const subscribe = (): void => {
       const error = (problem: unknown): void => void again(problem);
-      this.subscriptions.push(stream().subscribe({ next, error }));
+      this.subscriptions.push(stream().subscribe({ next: shown, error }));
     };
     subscribe();
   }
@@ -347,6 +354,7 @@ export class Share implements AsyncDisposable {
     await Promise.resolve();
     const isOver = () => signal.aborted;
     for (let pauseMs = PAUSE_MS; !isOver(); pauseMs = Math.min(2 * pauseMs, PAUSE_MS_MAX)) {
+      const startedMs = zk.clock.monotonicMs();
       try {
         await own(partition, signal);
         break;
@@ -355,6 +363,7 @@ export class Share implements AsyncDisposable {
         log.error(`the work on the item ${item} of ${this.group} failed; it begins again`, {
           error,
         });
+        if (zk.clock.monotonicMs() - startedMs >= PAUSE_MS_MAX) pauseMs = PAUSE_MS;
         await pause(zk.clock, pauseMs, signal);
       }
     }
