@@ -32,10 +32,14 @@ export class ServerRecord {
     return [...this.certain.values()].sort((one, other) => Number(one.token - other.token));
   }
 
-  /** The czxids of the members that are inside now, by a server that has seen `zxid`; none without one. */
-  members(zxid = 0n): bigint[] {
+  /**
+   * The czxids of the members that are inside now but for `own`, by a server that has seen `zxid`; none
+   * without such a server.
+   */
+  members(zxid = 0n, own: string | null = null): bigint[] {
     const [port] = this.world.servers.ports;
-    return port === undefined || port.tree.lastZxid < zxid ? [] : this.membersIn(port.tree);
+    if (port === undefined || port.tree.lastZxid < zxid) return [];
+    return this.membersIn(port.tree, own);
   }
 
   private update(): void {
@@ -66,13 +70,14 @@ export class ServerRecord {
     look();
   }
 
-  private membersIn(tree: Tree): bigint[] {
+  private membersIn(tree: Tree, own: string | null = null): bigint[] {
     const directory = tree.findText(this.path);
     if (directory === -1) return [];
-    const ready = tree.findText(`${this.path}/ready`);
+    const others = [directory, tree.findText(`${this.path}/ready`)];
+    if (own !== null) others.push(tree.findText(own));
     const found: bigint[] = [];
     tree.forEachInSubtree(directory, (node) => {
-      if (node !== directory && node !== ready) found.push(czxidOf(tree, node));
+      if (!others.includes(node)) found.push(czxidOf(tree, node));
     });
     return found;
   }
