@@ -80,7 +80,7 @@ describe('a service with an HTTP server', () => {
     const { data } = await world.look((zk) => zk.get('/services/shop/s-1'));
     expect(JSON.parse(String(data))).toMatchObject({ address: '10.0.0.7', port });
 
-    await world.in(ann, () => app.close());
+    await world.inStep(ann, () => app.close());
     expect(answers).toEqual(['hello']);
     expect(isFound('s-1')).toBe(false);
     expect(registrar.registration).toBeNull();
@@ -97,7 +97,7 @@ describe('a service with an HTTP server', () => {
     await world.pass(200);
     expect(isFound('s-1')).toBe(false);
     expect(await (await fetch(url)).text()).toBe('hello');
-    await world.world.settle(closing);
+    await world.inStep(ann, () => closing);
     await expect(fetch(url)).rejects.toThrow();
   });
 
@@ -110,7 +110,7 @@ describe('a service with an HTTP server', () => {
     expect(lines).toEqual([
       'ServiceRegistryModule "shop": the HTTP server listens on no port; write which one others reach',
     ]);
-    await world.in(ann, () => app.close());
+    await world.inStep(ann, () => app.close());
     rmSync(directory, { recursive: true });
   });
 
@@ -123,7 +123,7 @@ describe('a service with an HTTP server', () => {
   it('is not registered if it ends before it listens', async () => {
     const app = await httpApplication();
     await app.init();
-    await world.in(ann, () => app.close());
+    await world.inStep(ann, () => app.close());
     expect(isFound('s-1')).toBe(false);
   });
 });

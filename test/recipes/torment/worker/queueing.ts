@@ -3,8 +3,8 @@ import { QueueClient, textItems } from '@aviary/queue';
 import type { Stage } from './stage.js';
 
 const PAUSE_MS = 250;
-/** So long that no worker alone can do what all put: each is needed. */
-const WORK_MS = 200;
+/** So long that no two workers can do what three put: each is needed. */
+const WORK_MS = 600;
 /** Every death and every loss is an attempt: none of them is to lead to a dead letter. */
 const ATTEMPTS_MAX = 1_000_000;
 
