@@ -4,14 +4,13 @@ import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
 import { DirectoryClaim, NodeDisk, NodeNetwork, SystemClock, SystemRandom } from '@aviary/host';
 import type { EnsembleServer, ServerOptions, StandaloneServer } from '@aviary/server';
 import {
+  Subject,
   concat,
+  defer,
   distinctUntilChanged,
-  filter,
-  interval,
   map,
   of,
   startWith,
-  takeUntil,
   type Observable,
 } from 'rxjs';
 import { ENSEMBLE_OPTIONS } from './ensemble.module-definition.js';
@@ -22,9 +21,6 @@ import { processEnvironment, processGauges } from './process-gauges.js';
 
 /** Marks handlers that belong to the client port; it has none, since its protocol is ZooKeeper's. */
 export const ENSEMBLE_TRANSPORT = Symbol('aviary:ensemble');
-
-/** How often it is looked whether a member has become something else. */
-const MODE_SAMPLE_MS = 50;
 
 /** Where a member stands: one that is `serving` has its ports open, and its clients come and go. */
 export type EnsembleStatus = 'starting' | 'serving' | 'stopped' | 'failed';
@@ -54,6 +50,8 @@ export class EnsembleTransport
   private readonly serverOptions: ServerOptions;
   private readonly server: StandaloneServer | EnsembleServer;
   private readonly failureListeners: ((reason: string) => void)[] = [];
+  /** Emits after whatever may have changed the mode; completes when the member is over. */
+  private readonly modeChanges = new Subject<void>();
   private isServing = false;
   private hasFailed = false;
   private starting: Promise<void> | null = null;
@@ -75,6 +73,7 @@ export class EnsembleTransport
         gauges: processGauges,
       },
       (reason) => this.fail(reason),
+      () => this.modeChanges.next(),
     );
     this.server = server;
     this.serverOptions = complete;
@@ -93,20 +92,12 @@ export class EnsembleTransport
     return this.mode !== null && this.mode !== 'looking';
   }
 
-  /**
-   * The mode now, then after every change. Cold; what does not last may be skipped, the latest never
-   * is. Completes with null once the member is over.
-   */
+  /** The mode now, then after every change. Cold; completes with null once the member is over. */
   get mode$(): Observable<EnsembleMode | null> {
-    const isOver = this.status.pipe(
-      filter((status) => status === 'stopped' || status === 'failed'),
-    );
-    const samples = interval(MODE_SAMPLE_MS).pipe(
-      startWith(0),
+    const modes = defer(() => this.modeChanges.pipe(startWith(undefined))).pipe(
       map(() => this.mode),
-      takeUntil(isOver),
     );
-    return concat(samples, of(null)).pipe(distinctUntilChanged());
+    return concat(modes, of(null)).pipe(distinctUntilChanged());
   }
 
   /** Where a client on this machine connects: `host:port`. Only while it serves. */
@@ -165,6 +156,7 @@ export class EnsembleTransport
     this.refuseIfClosed();
     this.isServing = true;
     this._status$.next('serving');
+    this.modeChanges.next();
   }
 
   /**
@@ -194,18 +186,21 @@ export class EnsembleTransport
   private async shut(): Promise<void> {
     if (this.isServing) await this.closeClients(this.address);
     this.isServing = false;
+    this.modeChanges.next();
     // A start may be waiting, for instance for an election port, and ends with this.
     await this.server.stop();
     await this.starting?.catch(() => undefined);
     this.disk.close();
     for (const claim of this.claims) await claim.release();
     if (!this.hasFailed) this._status$.next('stopped');
+    this.modeChanges.complete();
   }
 
   private fail(reason: string): void {
     this.isServing = false;
     this.hasFailed = true;
     this._status$.next('failed');
+    this.modeChanges.complete();
     for (const listener of this.failureListeners) listener(reason);
     const { onFailure = 'exit' } = this.options;
     if (onFailure === 'exit') {

@@ -27,12 +27,14 @@ export interface HostedServer {
 /**
  * Makes the server that the options ask for: a member of an ensemble, or one that stands alone.
  *
+ * @param onModeChange Called when what {@link modeOf} says of it changes while it serves.
  * @throws {ConfigurationError} The ensemble makes no sense, or this server is none of it.
  */
 export function hostedServer(
   given: EnsembleOptions,
   ports: ServerPorts,
   onFailure: (reason: string) => void,
+  onModeChange: () => void,
 ): HostedServer {
   const { ensemble, ...rest } = withoutUndefined(given);
   const limits = withoutUndefined(given.limits ?? {});
@@ -63,7 +65,9 @@ export function hostedServer(
     },
     rest.serverId,
   );
-  return { server: new EnsembleServer(options, ports, onFailure), options };
+  const server = new EnsembleServer(options, ports, onFailure);
+  server.onModeChange = onModeChange;
+  return { server, options };
 }
 
 /** What it is now; null before it listens, and once it is over. */

@@ -73,6 +73,8 @@ export class EnsembleServer implements MemberContext, ElectionListener {
   readonly syncLimitTicks: number;
   readonly storage: MemberStorage;
   readonly rejoin: Rejoin;
+  /** Called after every change of {@link mode}, within the step that changed it. */
+  onModeChange: (mode: MemberMode) => void = () => undefined;
 
   private readonly directory: DataDirectory;
   private readonly member: EnsembleMember;
@@ -94,6 +96,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
   private readonly patience = new LeaderPatience();
   private hasSaidEmpty = false;
   private stopping: Promise<void> | null = null;
+  private toldMode: MemberMode = 'looking';
   private lookingSinceMs = 0;
 
   /**
@@ -437,6 +440,18 @@ export class EnsembleServer implements MemberContext, ElectionListener {
     this.patience.reset();
     this.waiting.goOn();
     this.clients.release((stream) => port.accept(stream));
+    this.tellMode();
+  }
+
+  servesNoMore(): void {
+    this.tellMode();
+  }
+
+  private tellMode(): void {
+    const { mode } = this;
+    if (mode === this.toldMode) return;
+    this.toldMode = mode;
+    this.onModeChange(mode);
   }
 
   /** Right for a new ensemble, and the last chance to notice where it is none. */
@@ -464,6 +479,7 @@ export class EnsembleServer implements MemberContext, ElectionListener {
     this.port?.stopServing();
     this.port?.abandonConnections();
     this.waiting.drop();
+    this.tellMode();
     this.onFailure(`${reason} Nothing more is acknowledged, the server stops.`);
   }
 }

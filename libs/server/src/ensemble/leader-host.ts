@@ -302,6 +302,7 @@ export class LeaderHost implements MemberRole, LinkListener, LogListener, Propos
       this.drop(link);
     }
     this.port?.abandonConnections();
+    this.member.servesNoMore();
     this.ending = this.work
       .then(() => this.syncs.settled())
       .then(() => this.log?.close())

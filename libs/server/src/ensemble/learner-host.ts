@@ -316,6 +316,7 @@ export class LearnerHost implements MemberRole, LeaderLinkListener, LogListener,
     this.link?.flush();
     this.link?.close();
     if (!mayWait) port?.abandonConnections();
+    this.member.servesNoMore();
     this.ending = this.work
       .catch(() => undefined)
       .then(() => this.log?.close())

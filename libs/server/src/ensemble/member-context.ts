@@ -58,6 +58,9 @@ export interface MemberContext {
   /** Clients may come to `port` from now on. */
   serve(port: ClientPort, epoch: number): void;
 
+  /** The port that was given to {@link serve} serves nobody any longer. */
+  servesNoMore(): void;
+
   /** The clients of a role that ends may be served by the next one: they wait for it. */
   letWait(clients: LeftClients): void;
 

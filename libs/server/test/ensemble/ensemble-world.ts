@@ -1,6 +1,12 @@
+import { expect } from '@jest/globals';
 import type { SocketAddress } from '@aviary/foundation';
 import { parseEnsembleConfig, type EnsembleConfig } from '@aviary/protocol';
-import { EnsembleServer, serverOptions, type EnsembleOptions } from '@aviary/server';
+import {
+  EnsembleServer,
+  serverOptions,
+  type EnsembleOptions,
+  type MemberMode,
+} from '@aviary/server';
 import {
   World,
   killNine,
@@ -47,6 +53,8 @@ export class TestMember {
   readonly log = new RecordedLog();
   /** The sentences with which its processes gave up. */
   readonly failures: string[] = [];
+  /** What they told of their modes, in the order in which they became so. */
+  readonly toldModes: MemberMode[] = [];
   /** What the last start was refused with; null: it was not. */
   refusal: Error | null = null;
   private current: { process: SimulatedProcess; server: EnsembleServer } | null = null;
@@ -99,6 +107,10 @@ export class TestMember {
       this.failures.push(reason);
       process.kill(killNine);
     });
+    server.onModeChange = (mode) => {
+      expect(server.mode).toBe(mode);
+      this.toldModes.push(mode);
+    };
     this.current = { process, server };
     this.refusal = null;
     process.run(() => {
