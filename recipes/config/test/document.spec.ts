@@ -88,10 +88,10 @@ describe('YAML that nests thousands of levels deep', () => {
     ['objects', '{a: '.repeat(20_000)],
     ['lists on one line', `${'- '.repeat(20_000)}x`],
   ])('is refused at once: %s', (_what, text) => {
-    const startedMs = performance.now();
+    const before = process.cpuUsage();
     const problem = problemOf(() => parseBytes(Buffer.from(text), 'yaml', 400_000));
     expect(problem).toBe('it is nested deeper than 100 levels');
-    expect(performance.now() - startedMs).toBeLessThan(500);
+    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(500);
   });
 
   it('is not taken for what is merely long', () => {
