@@ -1,16 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '../free-port.js';
+import { freePorts } from '../free-port.js';
 import { LOOPBACK, TestServer, type ServerKind } from './servers.js';
 
 /** What a member is, as `srvr` says. */
 export type MemberMode = 'leader' | 'follower' | 'observer';
-
-async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) ports.add(await freePort());
-  return [...ports];
-}
 
 /** An ensemble whose members are of either kind, each in its own process. Ids are counted from 1. */
 export class TestEnsemble {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { EnsembleMode } from '@aviary/nest';
 import { Subject, type Observable } from 'rxjs';
 import { DemoProcess } from './demo-process.js';
-import { freePorts } from './free-ports.js';
+import { claimPorts } from './claimed-ports.js';
 import type { MemberModeMessage, MemberSettings } from './member-settings.js';
 
 const MEMBERS = 3;
@@ -51,7 +51,7 @@ export class OwnEnsemble {
 
   /** Resolves when all members serve. @throws {Error} One of them ended first. */
   static async start(tickTimeMs: number): Promise<OwnEnsemble> {
-    const ports = await freePorts(MEMBERS * PORTS_PER_MEMBER);
+    const ports = await claimPorts(MEMBERS * PORTS_PER_MEMBER);
     const directory = mkdtempSync(join(tmpdir(), 'aviary-demo-'));
     const ensemble = new OwnEnsemble(directory, settingsOf(directory, ports, tickTimeMs));
     try {
