@@ -254,8 +254,12 @@ describe('a client of a discovered service', () => {
       }
     }
     const services = { service: () => ({ view$: views }) } as unknown as Services;
-    const one = new Own({ service: 'shop', services, wait: 100 });
-    clients.push(one);
+    const own = (wait: DiscoveredClientOptions['wait']) => {
+      const made = new Own({ service: 'shop', services, wait });
+      clients.push(made);
+      return made;
+    };
+    const one = own('20s');
     const packets: unknown[] = [];
     list(shops[0]!.instance());
     one.ask((packet) => packets.push(packet));
@@ -264,7 +268,7 @@ describe('a client of a discovered service', () => {
     await one.note();
     await until(() => shops[0]!.notes.length === 1);
     await closeFor(one, shops[0]!);
-    one.ask((packet) => packets.push(packet));
+    own(100).ask((packet) => packets.push(packet));
     await until(() => packets.length === 3);
     expect(packets[2]).toMatchObject({ err: expect.any(NoInstanceError) as unknown });
   });

@@ -22,7 +22,7 @@ const member = readmeMember();
 async function run<Made>(at: number, name: string): Promise<Made> {
   const here = examples[at]!.replace("'10.0.0.7', port: 4000", "'127.0.0.1', port: 4000")
     .replaceAll('4000', `${await freePort()}`)
-    .replace("wait: '5s'", "wait: '500ms'");
+    .replace("wait: '5s'", "wait: '3s'");
   const console = { log: (...words: unknown[]) => printed.push(words) };
   const rooms = { ...common, ...core, ...microservices, ...nest, ...membership };
   return await member.run<Made>(here, `return ${name};`, {
