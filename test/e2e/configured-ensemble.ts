@@ -2,7 +2,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ZooKeeper } from '@aviary/client';
-import { expect } from '@jest/globals';
 import { freePorts } from '../free-port.js';
 import { readmeIn } from '../readme-examples.js';
 import { fourLetterWord } from './four-letter-word.js';
@@ -85,10 +84,8 @@ export class Ensemble {
     }
   }
 
-  async leader(): Promise<Member> {
-    const modes = await Promise.all(this.members.map((member) => this.mode(member)));
-    expect(modes.filter((mode) => mode === 'leader')).toHaveLength(1);
-    return this.members[modes.indexOf('leader')]!;
+  leader(): Promise<Member> {
+    return this.settled();
   }
 
   /** Stops a member where it is, or lets it go on. */

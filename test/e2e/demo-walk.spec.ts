@@ -125,8 +125,7 @@ class Walk {
     for (;;) {
       const match = pattern.exec(this.program.output.slice(length));
       if (match !== null) return match;
-      const { child, exited } = this.program;
-      const isOver = child.exitCode !== null || child.signalCode !== null;
+      const { child, exited, isOver } = this.program;
       if (isOver) throw new Error(`the demo ended:\n${this.program.output}`);
       await Promise.race([once(child.stdout!, 'data'), exited]);
     }

@@ -16,6 +16,8 @@ export interface Exit {
 export class RunningProgram {
   output = '';
   readonly exited: Promise<Exit>;
+  /** Whether it has ended and everything that it printed is in {@link output}. */
+  isOver = false;
   private readonly listeners = new Set<() => void>();
 
   constructor(readonly child: ChildProcess) {
@@ -27,6 +29,7 @@ export class RunningProgram {
     child.stderr?.on('data', collect);
     this.exited = new Promise((done) => {
       child.once('close', (code, signal) => {
+        this.isOver = true;
         done({ code, signal });
         for (const listener of this.listeners) listener();
       });
@@ -38,8 +41,7 @@ export class RunningProgram {
     return new Promise((found, failed) => {
       const look = () => {
         const match = pattern.exec(this.output);
-        const isOver = this.child.exitCode !== null || this.child.signalCode !== null;
-        if (match === null && !isOver) return;
+        if (match === null && !this.isOver) return;
         this.listeners.delete(look);
         if (match !== null) found(match);
         else failed(new Error(`ended without printing ${String(pattern)}:\n${this.output}`));
