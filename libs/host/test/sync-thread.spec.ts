@@ -50,7 +50,7 @@ describe('SyncThread', () => {
 
   it('is free again within the answer, so that the next commit can follow at once', async () => {
     const own = thread.allocate(1);
-    let left = 300;
+    let left = 50;
     await new Promise<void>((resolve) => {
       const next = (): void => {
         if (!thread.canTake(own)) throw new Error('the thread is not free');
@@ -58,7 +58,7 @@ describe('SyncThread', () => {
       };
       next();
     });
-    expect((await handle.stat()).size).toBe(301);
+    expect((await handle.stat()).size).toBe(51);
   });
 
   it('names the system error, and works on after it', async () => {

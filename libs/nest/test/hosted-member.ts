@@ -30,8 +30,9 @@ export class Takedown {
 export function memberIn(dataDir: string, options: EnsembleOptions = {}): DynamicModule {
   return EnsembleModule.forRoot({
     dataDir,
-    ...(options.ensemble === undefined ? { clientPort: 0 } : {}),
-    tickTimeMs: 500,
+    ...(options.ensemble === undefined
+      ? { clientPort: 0, tickTimeMs: 500 }
+      : { tickTimeMs: 2_000 }),
     preAllocBytes: 64 << 10,
     ...options,
   });
@@ -43,7 +44,7 @@ export function toOwnMember(options: Partial<ZooKeeperModuleOptions> = {}) {
     inject: [EnsembleTransport],
     useFactory: async (member: EnsembleTransport): Promise<ZooKeeperModuleOptions> => {
       await member.start();
-      return { servers: member.address, ...options };
+      return { servers: member.address, closeTimeoutMs: 30_000, ...options };
     },
   };
 }

@@ -110,7 +110,7 @@ describe('a connection', () => {
     @Injectable()
     class FromSettings implements ZooKeeperOptionsFactory {
       createZooKeeperOptions(): ZooKeeperModuleOptions {
-        return { servers: address, sessionTimeoutMs: 4_000 };
+        return { servers: address, sessionTimeoutMs: 9_000 };
       }
     }
     const app = await started([
@@ -119,12 +119,12 @@ describe('a connection', () => {
         name: 'second',
         imports: [SettingsModule],
         inject: [Settings],
-        useFactory: ({ servers }: Settings) => ({ servers, sessionTimeoutMs: 3_000 }),
+        useFactory: ({ servers }: Settings) => ({ servers, sessionTimeoutMs: 8_000 }),
       }),
     ]);
     const timeout = (name?: string) => app.get<ZooKeeper>(getZooKeeperToken(name)).state;
-    expect(timeout()).toMatchObject({ kind: 'connected', timeoutMs: 4_000 });
-    expect(timeout('second')).toMatchObject({ kind: 'connected', timeoutMs: 3_000 });
+    expect(timeout()).toMatchObject({ kind: 'connected', timeoutMs: 9_000 });
+    expect(timeout('second')).toMatchObject({ kind: 'connected', timeoutMs: 8_000 });
   });
 
   it('stays in the modules that import it when it is not global', async () => {
@@ -215,7 +215,9 @@ describe('the end of an application', () => {
       ZooKeeperModule.forRootAsync(toOwnMember()),
     ]);
     const { address } = hostApp.get(EnsembleTransport);
-    const app = await started([ZooKeeperModule.forRoot({ servers: address })]);
+    const app = await started([
+      ZooKeeperModule.forRoot({ servers: address, closeTimeoutMs: 30_000 }),
+    ]);
     await app.get(ZooKeeper).create('/here', '', { mode: 'ephemeral' });
     await app.close();
     expect(await hostApp.get(ZooKeeper).exists('/here')).toBeNull();

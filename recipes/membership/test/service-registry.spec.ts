@@ -88,7 +88,7 @@ describe('a service with an HTTP server', () => {
   });
 
   it('keeps its port open for the time to drain', async () => {
-    const app = await httpApplication({ drain: '300ms', port: 9 });
+    const app = await httpApplication({ drain: '3s', port: 9 });
     await app.listen(0, '127.0.0.1');
     const url = await app.getUrl();
     const { registration } = app.get(ServiceRegistrar);

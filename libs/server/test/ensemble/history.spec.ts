@@ -69,7 +69,7 @@ describe('a history', () => {
           }
         }
       }),
-      { numRuns: 30 },
+      { seed: 1, numRuns: 30 },
     );
   });
 
